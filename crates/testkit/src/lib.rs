@@ -1,0 +1,10 @@
+//! Real servers and generated archives for Buildhub's tests, benchmarks and local runs.
+//!
+//! Nothing here imitates a server that can be run: a test that needs Kinto starts Kinto. Every server picks a free
+//! port, is ready when its `start` returns, and is stopped by its process id (or task) when its value is dropped.
+
+pub mod emulator;
+pub mod kinto;
+pub mod s3;
+pub mod sample;
+pub mod site;
