@@ -1,0 +1,225 @@
+//! Sends requests, waits, and sends them again where that is allowed.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
+use tokio::time::Instant;
+
+use crate::error::{Cause, HttpError, printable};
+use crate::{Answer, HttpSettings, Repeat, Request, Streamed, schedule};
+
+/// Reads from an answer's headers how long its server wants to be left alone before the next request of any kind.
+type Heed = dyn Fn(&HeaderMap) -> Option<Duration> + Send + Sync;
+
+/// A client. Clones are cheap and share connections and pauses.
+#[derive(Clone)]
+pub struct Http {
+    client: Client,
+    settings: Arc<HttpSettings>,
+    heed: Option<Arc<Heed>>,
+    /// No request leaves before this moment.
+    not_before: Arc<Mutex<Option<Instant>>>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// A client with these limits. Must run where TLS can be set up; a system without certificates still reaches
+    /// `http://` addresses.
+    pub fn new(settings: &HttpSettings) -> Result<Self, HttpError> {
+        // Whoever comes first in the process installs a provider; a second one is no fault, for it is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = match builder(settings).build() {
+            Ok(client) => client,
+            Err(error) => without_certificates(settings, &error)?,
+        };
+        Ok(Self { client, settings: Arc::new(settings.clone()), heed: None, not_before: Arc::default() })
+    }
+
+    /// The same client, asking `heed` of every answer's headers how long to wait before the next request of any kind
+    /// (a service's own header, such as Kinto's `Backoff`).
+    #[must_use]
+    pub fn heeding(mut self, heed: impl Fn(&HeaderMap) -> Option<Duration> + Send + Sync + 'static) -> Self {
+        self.heed = Some(Arc::new(heed));
+        self
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &HttpSettings {
+        &self.settings
+    }
+
+    /// Sends a request and reads its answer whole, at most `limit` bytes. A fault while reading counts as a fault of
+    /// the attempt.
+    ///
+    /// The last answer is returned whatever its status, so that the caller can read what the server said.
+    pub async fn fetch(&self, request: &Request, repeat: Repeat<'_>, limit: usize) -> Result<Answer, HttpError> {
+        let once = async |attempt| self.attempt(request, attempt).await?.whole(limit).await;
+        let judge = |answer: &Answer| {
+            let again = repeat.after_status(answer.status.as_u16()) || repeat.after_answer(answer);
+            again.then(|| (answer.status.to_string(), schedule::retry_after(&answer.headers, SystemTime::now())))
+        };
+        self.persist(request, repeat, once, judge).await
+    }
+
+    /// Sends a request and returns its answer once the head is there; the body is read by the caller.
+    /// [`Repeat::SafeAnd`] counts as [`Repeat::Safe`] here, for there is no whole answer to judge.
+    pub async fn stream(&self, request: &Request, repeat: Repeat<'_>) -> Result<Streamed, HttpError> {
+        let once = async |attempt| self.attempt(request, attempt).await;
+        let judge = |answer: &Streamed| {
+            let again = repeat.after_status(answer.status().as_u16());
+            again.then(|| (answer.status().to_string(), schedule::retry_after(answer.headers(), SystemTime::now())))
+        };
+        self.persist(request, repeat, once, judge).await
+    }
+
+    /// Lets no request of this client (or its clones) leave before `wait` has passed.
+    pub fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait.min(self.settings.wait_max);
+        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if not_before.is_none_or(|at| at < until) {
+            *not_before = Some(until);
+        }
+    }
+
+    /// Attempts until one is good, may not be repeated, or none is left. `judge` says of an answer whether it calls
+    /// for another attempt: why, and what its `Retry-After` asks.
+    async fn persist<T, F>(
+        &self,
+        request: &Request,
+        repeat: Repeat<'_>,
+        once: impl Fn(u32) -> F,
+        judge: impl Fn(&T) -> Option<(String, Option<Duration>)>,
+    ) -> Result<T, HttpError>
+    where
+        F: Future<Output = Result<T, HttpError>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let result = once(attempt).await;
+            let last = attempt > self.settings.retries;
+            let (reason, asked) = match &result {
+                Ok(answer) => match judge(answer) {
+                    Some(again) if !last => again,
+                    _ => return result,
+                },
+                Err(error) if !last && may_repeat(error, repeat) => (error.cause.to_string(), None),
+                Err(_) => return result,
+            };
+            drop(result);
+            self.wait(request, attempt, &reason, asked).await?;
+            attempt += 1;
+        }
+    }
+
+    /// Waits before the attempt after `attempt`: what the server asks for, plus the backoff's jitter.
+    async fn wait(
+        &self,
+        request: &Request,
+        attempt: u32,
+        reason: &str,
+        asked: Option<Duration>,
+    ) -> Result<(), HttpError> {
+        let limit = self.settings.wait_max;
+        if let Some(asked) = asked.filter(|asked| *asked > limit) {
+            let cause = Cause::AskedToWait { asked, limit };
+            return Err(HttpError::new(&request.method, &request.url, attempt, cause));
+        }
+        let wait = asked.unwrap_or_default() + schedule::jittered(&self.settings, attempt - 1);
+        let url = printable(&request.url);
+        tracing::warn!(method = %request.method, url, attempt, reason, wait_ms = wait.as_millis(), "request repeated");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn attempt(&self, request: &Request, attempt: u32) -> Result<Streamed, HttpError> {
+        self.wait_for_pause().await;
+        let sent = Instant::now();
+        let limit = self.settings.timeout;
+        let head = match tokio::time::timeout(limit, self.client.execute(self.ready(request))).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(self.cause(error)),
+            Err(_) => Err(Cause::Timeout { limit }),
+        };
+        let outcome = head.as_ref().map_or_else(Cause::to_string, |response| response.status().to_string());
+        let url = printable(&request.url);
+        let took = sent.elapsed().as_millis();
+        tracing::debug!(method = %request.method, url, attempt, outcome, head_ms = took, "request sent");
+        let response = head.map_err(|cause| HttpError::new(&request.method, &request.url, attempt, cause))?;
+        if let Some(wait) = self.heed.as_ref().and_then(|heed| heed(response.headers())) {
+            self.pause(wait);
+        }
+        let (method, url) = (request.method.clone(), request.url.clone());
+        Ok(Streamed::new(response, method, url, attempt, self.settings.read_timeout))
+    }
+
+    /// The request as the transport takes it.
+    fn ready(&self, request: &Request) -> reqwest::Request {
+        let mut ready = reqwest::Request::new(request.method.clone(), request.url.clone());
+        *ready.headers_mut() = request.headers.clone();
+        if !request.body.is_empty() {
+            *ready.body_mut() = Some(request.body.clone().into());
+        }
+        ready
+    }
+
+    fn cause(&self, error: reqwest::Error) -> Cause {
+        let error = error.without_url();
+        match () {
+            () if error.is_connect() && error.is_timeout() => Cause::Timeout { limit: self.settings.connect_timeout },
+            () if error.is_connect() => Cause::Connect(error),
+            () if error.is_builder() || error.is_redirect() => Cause::Unusable(error),
+            () => Cause::Broken(error),
+        }
+    }
+
+    async fn wait_for_pause(&self) {
+        loop {
+            let until = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+            match until {
+                Some(at) if at > Instant::now() => tokio::time::sleep_until(at).await,
+                _ => return,
+            }
+        }
+    }
+}
+
+fn may_repeat(error: &HttpError, repeat: Repeat<'_>) -> bool {
+    match &error.cause {
+        Cause::Connect(_) => repeat.after_fault(true),
+        Cause::Broken(_) | Cause::Timeout { .. } => repeat.after_fault(false),
+        _ => false,
+    }
+}
+
+fn builder(settings: &HttpSettings) -> ClientBuilder {
+    Client::builder()
+        .connect_timeout(settings.connect_timeout)
+        .user_agent(&settings.user_agent)
+        .pool_max_idle_per_host(settings.idle_connections)
+        .redirect(if settings.redirects == 0 { Policy::none() } else { Policy::limited(settings.redirects) })
+        // One layer repeats, and it is this one.
+        .retry(reqwest::retry::never())
+}
+
+/// A client that trusts nobody: the way out on a system without a certificate store, where `https://` cannot work
+/// but a Kinto on the same machine can.
+fn without_certificates(settings: &HttpSettings, reason: &reqwest::Error) -> Result<Client, HttpError> {
+    let client = builder(settings).tls_certs_only([]).build().map_err(|error| HttpError {
+        method: reqwest::Method::GET,
+        url: "(no address)".to_owned(),
+        attempts: 0,
+        cause: Cause::Unusable(error),
+    })?;
+    tracing::warn!(%reason, "no certificates found: https will fail until the system has some (ca-certificates)");
+    Ok(client)
+}
