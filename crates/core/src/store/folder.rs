@@ -13,6 +13,8 @@ use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreEr
 
 /// Bytes read from a file at a time.
 const PIECE: usize = 256 * 1024;
+/// How the name of a file begins while it is being written.
+const UNFINISHED: &str = ".unfinished-";
 
 /// A folder whose files are the objects; a key's `/` is a sub-folder.
 #[derive(Debug, Clone)]
@@ -53,6 +55,14 @@ fn fault(operation: &'static str, path: &Path, error: &std::io::Error) -> StoreE
     StoreError::new(kind, operation, path.display().to_string(), reason)
 }
 
+/// A folder is no object.
+fn only_files(path: &Path, metadata: &std::fs::Metadata) -> Result<(), StoreError> {
+    if metadata.is_dir() {
+        return Err(StoreError::new(StoreErrorKind::NotFound, "read", path.display().to_string(), "it is a folder"));
+    }
+    Ok(())
+}
+
 fn attributes(metadata: &std::fs::Metadata) -> Attributes {
     let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     Attributes { size: metadata.len(), last_modified: modified.unwrap_or(Timestamp::UNIX_EPOCH) }
@@ -64,6 +74,7 @@ impl ObjectStore for FolderStore {
         let path = self.path("read", key)?;
         let file = tokio::fs::File::open(&path).await.map_err(|error| fault("read", &path, &error))?;
         let metadata = file.metadata().await.map_err(|error| fault("read", &path, &error))?;
+        only_files(&path, &metadata)?;
         let body = ReaderStream::with_capacity(file, PIECE)
             .map(move |piece| piece.map_err(|error| fault("read", &path, &error)));
         Ok(Object { attributes: attributes(&metadata), body: body.boxed() })
@@ -72,6 +83,7 @@ impl ObjectStore for FolderStore {
     async fn head(&self, key: &str) -> Result<Attributes, StoreError> {
         let path = self.path("read", key)?;
         let metadata = tokio::fs::metadata(&path).await.map_err(|error| fault("read", &path, &error))?;
+        only_files(&path, &metadata)?;
         Ok(attributes(&metadata))
     }
 
@@ -109,7 +121,15 @@ impl ObjectStore for FolderStore {
         let mut listing = Listing::default();
         while let Some(entry) = reader.next_entry().await.map_err(|error| failed(&error))? {
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let metadata = tokio::fs::metadata(entry.path()).await.map_err(|error| failed(&error))?;
+            if name.starts_with(UNFINISHED) {
+                continue;
+            }
+            let metadata = match tokio::fs::metadata(entry.path()).await {
+                Ok(metadata) => metadata,
+                // Deleted since the folder was opened.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(&error)),
+            };
             if metadata.is_dir() {
                 listing.folders.push(format!("{prefix}{name}/"));
             } else {
@@ -131,7 +151,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    let mut beside = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_all()?;
     beside.persist(path).map_err(|error| error.error)?;
@@ -170,6 +190,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = FolderStore::new(folder.path()).get("../secret").await.unwrap_err();
         assert_eq!(error.to_string(), "cannot read ../secret: the key leaves the folder");
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_no_object() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        store.put("a/b", Bytes::from_static(b"x")).await.unwrap();
+        assert!(store.get("a").await.unwrap_err().is_not_found());
+        assert!(store.head("a").await.unwrap_err().is_not_found());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_being_written_is_not_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        store.put("whole", Bytes::from_static(b"x")).await.unwrap();
+        let _left_by_a_crash = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder.path()).unwrap();
+        assert_eq!(store.list("").await.unwrap().objects.len(), 1);
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@
 
 mod folder;
 mod location;
+#[cfg(feature = "aws")]
+mod s3;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use jiff::Timestamp;
 
 pub use folder::FolderStore;
 pub use location::{Location, LocationError};
+#[cfg(feature = "aws")]
+pub use s3::{S3, S3Settings, S3Store, Signing, Stores};
 
 /// A store that is shared between tasks.
 pub type SharedStore = Arc<dyn ObjectStore>;

@@ -1,0 +1,166 @@
+//! What every object store does, whichever it is: one suite, run against a folder and against an S3 server.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use buildhub_core::store::{FolderStore, Listing, S3Settings, SharedStore, StoreErrorKind, Stores};
+use buildhub_testkit::s3::S3Server;
+use bytes::Bytes;
+use futures::StreamExt as _;
+
+/// Keys that have been written wrongly somewhere: form-encoded, percent-encoded, cut at a sign.
+const ODD_KEYS: [&str; 8] = [
+    "win32/en-US/Firefox Setup 60.0.exe",
+    "a+b/c+d.zip",
+    "100%/20%41.zip",
+    "café/€ – ½.txt",
+    "q?a=b&c=d#e.txt",
+    "quote\"'<tag>&amp;.txt",
+    "tilde~(1.0rc1, en-US)!*.exe",
+    " leading/ and trailing /x ",
+];
+
+/// A store and what must live as long as it.
+struct Subject<G> {
+    store: SharedStore,
+    _guard: G,
+}
+
+fn folder() -> Subject<tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = std::sync::Arc::new(FolderStore::new(folder.path()));
+    Subject { store, _guard: folder }
+}
+
+fn settings(server: &S3Server) -> S3Settings {
+    S3Settings::from_variables(&server.variables().into_iter().collect()).unwrap()
+}
+
+async fn s3(location: &str) -> Subject<S3Server> {
+    let server = S3Server::start().await.unwrap();
+    server.create_bucket("bucket").unwrap();
+    let store = Stores::new(settings(&server)).open(&location.parse().unwrap()).await;
+    Subject { store, _guard: server }
+}
+
+async fn put(store: &SharedStore, key: &str, text: &'static str) {
+    store.put(key, Bytes::from_static(text.as_bytes())).await.unwrap();
+}
+
+async fn read(store: &SharedStore, key: &str) -> Bytes {
+    store.get(key).await.unwrap().bytes(key, 64 << 20).await.unwrap()
+}
+
+fn keys(listing: &Listing) -> Vec<&str> {
+    listing.objects.iter().map(|entry| entry.key.as_str()).collect()
+}
+
+async fn keeps_what_is_written(store: &SharedStore) {
+    put(store, "a/b.txt", "one").await;
+    put(store, "a/b.txt", "second").await;
+    assert_eq!(read(store, "a/b.txt").await, "second");
+    let head = store.head("a/b.txt").await.unwrap();
+    assert_eq!(head.size, 6);
+    let open = store.get("a/b.txt").await.unwrap();
+    assert_eq!(open.attributes.size, 6);
+    assert_eq!(open.attributes.last_modified.as_second(), head.last_modified.as_second());
+    assert!(head.last_modified.as_second() > 1_700_000_000, "{head:?}");
+    put(store, "empty", "").await;
+    assert_eq!(read(store, "empty").await, "");
+}
+
+async fn says_what_is_not_there(store: &SharedStore) {
+    put(store, "here", "x").await;
+    for error in [store.get("not/here").await.unwrap_err(), store.head("not/here").await.unwrap_err()] {
+        assert_eq!(error.kind, StoreErrorKind::NotFound, "{error}");
+        assert!(error.to_string().contains("not/here"), "{error}");
+    }
+    assert_eq!(store.list("not/here/").await.unwrap(), Listing::default());
+}
+
+async fn forgets_what_is_deleted(store: &SharedStore) {
+    put(store, "a/b", "x").await;
+    store.delete("a/b").await.unwrap();
+    store.delete("a/b").await.unwrap();
+    assert!(store.get("a/b").await.unwrap_err().is_not_found());
+}
+
+async fn lists_one_level(store: &SharedStore) {
+    for key in ["top", "d/b", "d/a", "d/sub/x", "d/sub/y", "d2/z", "dz"] {
+        put(store, key, "12345").await;
+    }
+    let root = store.list("").await.unwrap();
+    assert_eq!(root.folders, ["d/", "d2/"]);
+    assert_eq!(keys(&root), ["dz", "top"]);
+    let below = store.list("d/").await.unwrap();
+    assert_eq!(below.folders, ["d/sub/"]);
+    assert_eq!(keys(&below), ["d/a", "d/b"]);
+    assert!(below.objects.iter().all(|entry| entry.attributes.size == 5));
+}
+
+async fn takes_keys_as_they_are(store: &SharedStore) {
+    for key in ODD_KEYS {
+        put(store, key, key).await;
+    }
+    for key in ODD_KEYS {
+        assert_eq!(read(store, key).await, key);
+        let folder = key.rfind('/').map_or("", |at| &key[..=at]);
+        assert!(keys(&store.list(folder).await.unwrap()).contains(&key), "{key:?} is listed");
+        store.delete(key).await.unwrap();
+        assert!(store.head(key).await.unwrap_err().is_not_found(), "{key:?} is gone");
+    }
+}
+
+async fn lists_every_page(store: &SharedStore) {
+    let writes = futures::stream::iter(0..1500).map(|number| {
+        let store = SharedStore::clone(store);
+        async move { put(&store, &format!("many/{number:04}"), "x").await }
+    });
+    writes.buffer_unordered(16).collect::<Vec<_>>().await;
+    let listing = store.list("many/").await.unwrap();
+    let expected: Vec<_> = (0..1500).map(|number| format!("many/{number:04}")).collect();
+    assert_eq!(keys(&listing), expected);
+}
+
+async fn streams_large_bodies(store: &SharedStore) {
+    let bytes: Vec<u8> = (0u32..6_000_000).flat_map(u32::to_le_bytes).collect();
+    store.put("large", bytes.clone().into()).await.unwrap();
+    let mut body = store.get("large").await.unwrap().body;
+    let (mut read, mut largest) = (Vec::new(), 0);
+    while let Some(piece) = body.next().await {
+        let piece = piece.unwrap();
+        largest = largest.max(piece.len());
+        read.extend_from_slice(&piece);
+    }
+    assert!(read == bytes, "the bytes come back in order");
+    assert!(largest < 4 << 20, "no piece holds the whole: {largest}");
+}
+
+/// Each rule, against the folder, a bucket and a prefix of a bucket.
+macro_rules! every_store {
+    ($($rule:ident)*) => {$(
+        mod $rule {
+            #[tokio::test]
+            async fn in_a_folder() {
+                super::$rule(&super::folder().store).await;
+            }
+            #[tokio::test]
+            async fn in_a_bucket() {
+                super::$rule(&super::s3("s3://bucket").await.store).await;
+            }
+            #[tokio::test]
+            async fn below_a_prefix_of_a_bucket() {
+                super::$rule(&super::s3("s3://bucket/deep/er").await.store).await;
+            }
+        }
+    )*};
+}
+
+every_store! {
+    keeps_what_is_written
+    says_what_is_not_there
+    forgets_what_is_deleted
+    lists_one_level
+    takes_keys_as_they_are
+    lists_every_page
+    streams_large_bodies
+}
