@@ -1,0 +1,167 @@
+//! Keys of the files that say more about builds.
+
+use crate::archive::Archive;
+use crate::classify::NotABuild;
+use crate::layout::{self, Located, Place};
+use crate::name::{self, Triple};
+use crate::{Product, Products, locale, platform};
+
+/// How a metadata file is written, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `<name>.json`: what the build system knows of a build.
+    Json,
+    /// `<name>.txt`: build id and revision.
+    Text,
+    /// `buildhub.json` or `<name>.buildhub.json`: a whole record.
+    Buildhub,
+}
+
+impl Form {
+    /// The form of a file, `None` when its extension is none of metadata.
+    pub fn of(key: &str) -> Option<Self> {
+        match key.rsplit_once('.')? {
+            (_, "txt") => Some(Self::Text),
+            ("buildhub", "json") => Some(Self::Buildhub),
+            (stem, "json") if stem.ends_with("/buildhub") || stem.ends_with(".buildhub") => Some(Self::Buildhub),
+            (_, "json") => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Json => ".json",
+            Self::Text => ".txt",
+            Self::Buildhub => ".buildhub.json",
+        }
+    }
+}
+
+/// The key of a file that can be metadata of builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataKey<'a> {
+    /// The key itself.
+    pub key: &'a str,
+    /// How the file is written.
+    pub form: Form,
+    /// The product of its builds.
+    pub product: Product,
+    /// Where it lies.
+    pub place: Place<'a>,
+    /// The version of its builds, without `rc<N>`.
+    pub version: &'a str,
+    /// The platform as folder or file name writes it: `mac`, `android-arm`.
+    pub platform: &'a str,
+    /// The locale of the build it lies beside; other locales of that build share it when it is `en-US` or `multi`.
+    pub locale: &'a str,
+}
+
+impl MetadataKey<'_> {
+    /// What a candidate's metadata teaches: product, version and the number of a build that exists.
+    pub fn candidate_of(&self) -> Option<(Product, &str, u32)> {
+        match self.place {
+            Place::Candidate { build, .. } => Some((self.product, self.version, build)),
+            _ => None,
+        }
+    }
+
+    /// Whether an archive would look here. A release does once `highest_build` is known to it.
+    pub fn describes(&self, archive: &Archive<'_>, highest_build: Option<u32>) -> bool {
+        archive.metadata_keys(highest_build).iter().any(|key| key == self.key)
+    }
+
+    /// The folders that hold the archives this file describes, each with its trailing slash.
+    ///
+    /// A nightly's: its own folder and the one of localised builds beside it (`-l10n`). For a candidate or a release:
+    /// the platform's folder, below which each locale has a folder of its own.
+    pub fn folders(&self) -> Vec<String> {
+        let own = self.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        match self.place {
+            Place::Nightly { level, .. } => {
+                let folder = match level {
+                    Some(level) => own.strip_suffix(level).unwrap_or(own).trim_end_matches('/'),
+                    None => own,
+                };
+                let localized = folder.strip_suffix("-l10n").unwrap_or(folder);
+                let mut folders = vec![format!("{own}/"), format!("{localized}-l10n/")];
+                if level.is_some() {
+                    folders.push(format!("{folder}/"));
+                }
+                folders
+            }
+            Place::Candidate { .. } | Place::Release { .. } => {
+                let platform = own.rsplit_once('/').map_or(own, |(folder, _)| folder);
+                vec![format!("{platform}/")]
+            }
+        }
+    }
+}
+
+/// Reads a key whose extension is one of metadata. Allocates nothing.
+pub(crate) fn read(key: &str, form: Form, products: Products) -> Result<MetadataKey<'_>, NotABuild> {
+    let located = layout::locate(key, products)?;
+    let Coordinates { version, platform, locale } = coordinates(&located, form).ok_or(NotABuild::OtherFile)?;
+    if locale::parse(locale).is_none() {
+        return Err(NotABuild::BadLocale);
+    }
+    layout::check_version(version)?;
+    Ok(MetadataKey { key, form, product: located.product, place: located.place, version, platform, locale })
+}
+
+type Coordinates<'a> = Triple<'a>;
+
+fn coordinates<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+    match located.place {
+        Place::Nightly { .. } => nightly(located, form),
+        Place::Candidate { .. } => candidate(located, form),
+        Place::Release { .. } => bare(located, form),
+    }
+}
+
+/// A nightly's lies beside the en-US (or multi-locale) build and has its full name.
+fn nightly<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+    let triple = named(located, form)?;
+    (triple.locale == "en-US" || triple.locale == "multi").then_some(triple)
+}
+
+/// A candidate's is `<product>-<version>.json`, the same with locale and platform, or `buildhub.json`.
+fn candidate<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+    if let Some(triple) = bare(located, form) {
+        return Some(triple);
+    }
+    if form == Form::Text {
+        return None;
+    }
+    if located.platform.is_none() {
+        return named(located, form);
+    }
+    let (version, platform, locale) = (located.version?, located.platform?, located.locale?);
+    if locale != "en-US" && locale != "multi" {
+        return None;
+    }
+    let rest = named_after(located, form)?;
+    let named_by_locale = || name::triple(rest).is_some_and(|triple| triple.locale == locale);
+    (rest == version || named_by_locale()).then_some(Triple { version, locale, platform })
+}
+
+/// `buildhub.json`, the folders saying what it describes.
+fn bare<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+    if form != Form::Buildhub || located.file != "buildhub.json" {
+        return None;
+    }
+    Some(Triple { version: located.version?, locale: located.locale?, platform: located.platform? })
+}
+
+/// `<product>-<version>.<locale>.<platform><suffix>`
+fn named<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+    let triple = name::triple(named_after(located, form)?)?;
+    let excluded = triple.platform.ends_with("_info") || triple.platform.contains("asan");
+    (!excluded && platform::is_platform(triple.platform)).then_some(triple)
+}
+
+/// What stands between `<product>-` and the suffix.
+fn named_after<'a>(located: &Located<'a>, form: Form) -> Option<&'a str> {
+    let stem = located.file.strip_suffix(form.suffix())?;
+    stem.strip_prefix(located.product.file_prefix())?.strip_prefix('-')
+}
