@@ -5,13 +5,37 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `aws` | [`store::S3Store`], an Amazon S3 bucket as an [`store::ObjectStore`] |
-//! | `telemetry` | [`telemetry`]: log subscriber, crash reports |
+//! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`] |
+//! | `telemetry` | `telemetry`: log subscriber, crash reports |
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`variables`], [`secret`] | settings by name, and those that must not print |
+//! | [`key`] | object keys, decoded by the rule of their source |
+//! | [`store`] | folders and buckets |
+//! | [`deadline`] | how long a piece of work may go on |
+//! | [`event`], [`trigger`] | what a function is called with |
+//! | [`metrics`] | numbers for CloudWatch |
+//!
+//! ```
+//! use buildhub_core::Variables;
+//! use buildhub_core::store::Location;
+//!
+//! let variables = Variables::default().with("CACHE_FOLDER", "s3://caches/buildhub");
+//! let caches: Location = variables.parse("CACHE_FOLDER", Location::Folder(".".into()), "it is a folder or s3://…")?;
+//! assert_eq!(caches.to_string(), "s3://caches/buildhub/");
+//! # Ok::<(), buildhub_core::SettingError>(())
+//! ```
 
 pub mod deadline;
+pub mod event;
 pub mod key;
+pub mod metrics;
 pub mod secret;
 pub mod store;
+#[cfg(feature = "telemetry")]
+pub mod telemetry;
+pub mod trigger;
 pub mod variables;
 
 pub use deadline::Deadline;
