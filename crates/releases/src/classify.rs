@@ -115,14 +115,15 @@ fn archive(key: &str, extension: Extension, products: Products) -> Result<Archiv
     let stem = file.strip_suffix(extension.suffix()).unwrap_or(file);
     let name = name::archive(located.product, stem).ok_or(NotABuild::ExcludedName)?;
     let coordinates = Coordinates::of(&located, name)?;
-    if extension == Extension::Zip && Os::of_platform(coordinates.platform) == Some(Os::Win) {
-        return Err(NotABuild::WindowsZip);
-    }
-    let locale = locale::parse(coordinates.locale).ok_or(NotABuild::BadLocale)?;
     let file_platform = match name {
         Name::Full(triple) => Some(triple.platform),
         Name::Short => None,
     };
+    let is_windows = |platform| Os::of_platform(platform) == Some(Os::Win);
+    if extension == Extension::Zip && (is_windows(coordinates.platform) || file_platform.is_some_and(is_windows)) {
+        return Err(NotABuild::WindowsZip);
+    }
+    let locale = locale::parse(coordinates.locale).ok_or(NotABuild::BadLocale)?;
     Ok(Archive {
         key,
         product: located.product,
