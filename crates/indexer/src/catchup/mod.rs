@@ -1,0 +1,235 @@
+//! The catch-up run: from the latest inventory to an up-to-date store, at a cost that follows what changed.
+
+mod scanning;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use buildhub_core::store::SharedStore;
+use buildhub_core::{Deadline, Variables};
+use buildhub_inventory::{Found, ManifestError, latest};
+use futures::{Stream, StreamExt as _, pin_mut};
+use jiff::Timestamp;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::caches::{Caches, Done};
+use crate::connect::{ConnectError, Connector, Target};
+use crate::index::Index;
+use crate::metadata::Library;
+use crate::pipeline::{PipelineError, read_spools, resolve_all};
+use crate::progress::{Progress, Stage};
+use crate::report::Report;
+use crate::resolve::{MetadataUse, Resolved, Resolver};
+use crate::settings::{ArchiveSettings, FolderSettings, InventorySettings, KintoSettings, Selection};
+use crate::spool::Spool;
+use crate::target::{TargetError, keep};
+use crate::writer::Writer;
+use scanning::{Scan, Scanned};
+
+/// Time kept back before a deadline, for the proof and the caches.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// Time between two keepings of the caches during a long load.
+const KEEP_EVERY: Duration = Duration::from_mins(5);
+
+/// A run that was stopped before its end. What was acknowledged until then stays, and the next run goes on from it.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Something could not be set up.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no inventory to read.
+    #[error(transparent)]
+    Inventory(#[from] ManifestError),
+    /// The store does not take it.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Records could not be made.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+}
+
+/// A catch-up run, ready to go.
+pub struct CatchUp {
+    target: Target,
+    caches: Caches,
+    library: Arc<Library>,
+    inventory: SharedStore,
+    folders: Vec<String>,
+    archive: ArchiveSettings,
+    selection: Arc<Selection>,
+    temporary: PathBuf,
+    deadline: Deadline,
+    progress: Arc<dyn Progress>,
+}
+
+impl std::fmt::Debug for CatchUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CatchUp").field("target", &self.target).field("folders", &self.folders).finish_non_exhaustive()
+    }
+}
+
+impl CatchUp {
+    /// Sets up a run from its settings; ages count from `now`.
+    pub async fn from_variables(
+        vars: &Variables,
+        now: Timestamp,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, ConnectError> {
+        let connector = Connector::from_variables(vars)?;
+        let target = connector.target(KintoSettings::from_variables(vars)?)?;
+        let archive = ArchiveSettings::from_variables(vars)?;
+        let inventory = InventorySettings::from_variables(vars)?;
+        let folders = FolderSettings::from_variables(vars)?;
+        Ok(Self {
+            caches: connector.caches(&folders, &target).await,
+            library: connector.library(&archive).await?,
+            inventory: connector.store(&inventory.location).await,
+            folders: inventory.folders,
+            selection: Arc::new(Selection::from_variables(vars, now)?),
+            temporary: folders.temporary,
+            deadline: Deadline::NONE,
+            target,
+            archive,
+            progress,
+        })
+    }
+
+    /// The same run, ending at a record's boundary before `deadline`.
+    #[must_use]
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Runs. The report counts what was done, also when the run was stopped.
+    pub async fn run(&self) -> (Report, Result<(), RunError>) {
+        let began = Instant::now();
+        let mut report = Report::default();
+        let result = self.steps(&mut report).await;
+        report.metadata = self.library.counts();
+        report.seconds.total = began.elapsed().as_secs_f64();
+        (report, result)
+    }
+
+    async fn steps(&self, report: &mut Report) -> Result<(), RunError> {
+        let opened = self.target.open(&self.caches, &*self.progress, report).await?;
+        let found = self.manifests().await?;
+        report.inventories = found.iter().map(|found| found.folder.clone()).collect();
+        let done = self.done(&found);
+        if opened.unchanged && self.selection.oldest.is_none() && self.caches.done().await == done {
+            tracing::info!(inventories = ?report.inventories, "nothing changed since the last run");
+            report.complete = true;
+            return Ok(());
+        }
+        let scanned = self.scan(&found, opened.index, report).await?;
+        let complete = scanned.knowledge.complete;
+        self.records(scanned, report).await?;
+        if complete && report.is_success() {
+            keep(report, self.caches.keep_done(&done).await);
+        }
+        Ok(())
+    }
+
+    /// The newest inventory of each folder.
+    async fn manifests(&self) -> Result<Vec<Found>, ManifestError> {
+        let mut found = Vec::with_capacity(self.folders.len());
+        for folder in &self.folders {
+            found.push(latest(&*self.inventory, folder).await?);
+        }
+        Ok(found)
+    }
+
+    /// What will have been brought in when all goes well.
+    fn done(&self, found: &[Found]) -> Done {
+        let settings = format!("{:?} {}", self.selection.products, self.archive.download_url);
+        let inventories: BTreeMap<_, _> =
+            self.folders.iter().cloned().zip(found.iter().map(|found| found.folder.clone())).collect();
+        Done { settings: xxh3_64(settings.as_bytes()), inventories }
+    }
+
+    async fn scan(&self, found: &[Found], index: Index, report: &mut Report) -> Result<Scanned, RunError> {
+        let began = Instant::now();
+        let bytes = found.iter().map(|found| found.manifest.size()).sum();
+        self.progress.begin(Stage::Inventory, Some(bytes));
+        let scan = Scan {
+            store: Arc::clone(&self.inventory),
+            selection: Arc::clone(&self.selection),
+            download_url: self.archive.download_url.clone(),
+            temporary: self.temporary.clone(),
+            deadline: self.deadline,
+            margin: MARGIN,
+            progress: Arc::clone(&self.progress),
+        };
+        let scanned = scan.run(found, index, report).await;
+        self.progress.end();
+        report.seconds.inventory = began.elapsed().as_secs_f64();
+        Ok(scanned)
+    }
+
+    /// Makes records of what is news, writes them, and proves that they are there.
+    async fn records(&self, scanned: Scanned, report: &mut Report) -> Result<(), RunError> {
+        let builds = scanned.spools.iter().map(Spool::len).sum();
+        let since = scanned.index.timestamp();
+        report.complete = scanned.complete;
+        if builds == 0 {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.caches.restore_metadata(&self.library).await;
+        let mut writer = self.target.writer(scanned.index).await?;
+        let results = resolve_all(self.resolver(), Arc::new(scanned.knowledge), read_spools(scanned.spools));
+        self.progress.begin(Stage::Records, Some(builds));
+        let loaded = self.load(&mut writer, results, report).await;
+        self.progress.end();
+        let (mut index, counts, faults) = writer.finish();
+        report.add_store(&counts);
+        faults.into_iter().for_each(|fault| report.fault(fault));
+        report.seconds.records = began.elapsed().as_secs_f64();
+        keep(report, self.caches.keep_metadata(&self.library).await);
+        if loaded.is_ok() && counts.created + counts.updated > 0 {
+            self.target.prove(&mut index, since, &self.caches, &*self.progress, report).await?;
+        }
+        loaded
+    }
+
+    fn resolver(&self) -> Arc<Resolver> {
+        Arc::new(Resolver {
+            library: Arc::clone(&self.library),
+            products: self.selection.products,
+            download_url: self.archive.download_url.clone(),
+            metadata: MetadataUse::Needed,
+            parallel: self.archive.parallel,
+        })
+    }
+
+    /// Hands records to the writer until there are no more, or no time.
+    async fn load(
+        &self,
+        writer: &mut Writer,
+        results: impl Stream<Item = Result<(u64, Resolved), PipelineError>>,
+        report: &mut Report,
+    ) -> Result<(), RunError> {
+        pin_mut!(results);
+        let mut kept = Instant::now();
+        while let Some(result) = results.next().await {
+            let (builds, resolved) = result?;
+            report.add_resolved(&resolved);
+            for ready in resolved.ready {
+                if self.deadline.is_within(MARGIN) {
+                    report.complete = false;
+                    return Ok(writer.flush().await.map_err(TargetError::from)?);
+                }
+                writer.offer(ready).await.map_err(TargetError::from)?;
+            }
+            self.progress.advance(builds);
+            if kept.elapsed() > KEEP_EVERY {
+                kept = Instant::now();
+                keep(report, self.caches.keep_metadata(&self.library).await);
+            }
+        }
+        Ok(writer.flush().await.map_err(TargetError::from)?)
+    }
+}

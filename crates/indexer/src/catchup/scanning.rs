@@ -1,0 +1,174 @@
+//! All parts of the inventories, read side by side on threads of their own.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use buildhub_core::Deadline;
+use buildhub_core::store::{SharedStore, StoreErrorKind};
+use buildhub_inventory::{Found, Part, PartError, Schema, open_part};
+use tokio::runtime::Handle;
+
+use crate::index::Index;
+use crate::progress::Progress;
+use crate::report::{Builds, Read, Report};
+use crate::resolve::Knowledge;
+use crate::scan::{Learned, ScanError, Sieve};
+use crate::settings::Selection;
+use crate::spool::Spool;
+
+/// Parts read at the same time, at most: one for each core, and no more than a store likes.
+const MAX_THREADS: usize = 4;
+
+/// How often a part is read again whose connection broke.
+const MAX_TRIES: u32 = 3;
+
+/// What scanning needs. Shared between the threads.
+pub(super) struct Scan {
+    pub(super) store: SharedStore,
+    pub(super) selection: Arc<Selection>,
+    pub(super) download_url: String,
+    pub(super) temporary: PathBuf,
+    pub(super) deadline: Deadline,
+    pub(super) margin: Duration,
+    pub(super) progress: Arc<dyn Progress>,
+}
+
+/// What scanning found.
+pub(super) struct Scanned {
+    /// What the keys taught.
+    pub(super) knowledge: Knowledge,
+    /// The builds that are news.
+    pub(super) spools: Vec<Spool>,
+    /// The index, given back.
+    pub(super) index: Index,
+    /// Whether there was time for all of it.
+    pub(super) complete: bool,
+}
+
+struct Job {
+    part: Part,
+    schema: Schema,
+}
+
+/// What one thread found in the parts it read.
+#[derive(Default)]
+struct Share {
+    learned: Learned,
+    read: Read,
+    builds: Builds,
+    spool: Option<Spool>,
+    faults: Vec<String>,
+    unfinished: bool,
+}
+
+impl Scan {
+    /// Reads the parts of all inventories. A part that cannot be read is a fault of the report; the others go on.
+    pub(super) async fn run(self, found: &[Found], index: Index, report: &mut Report) -> Scanned {
+        let jobs: VecDeque<Job> = found
+            .iter()
+            .flat_map(|Found { manifest, .. }| {
+                manifest.parts.iter().map(|part| Job { part: part.clone(), schema: manifest.schema.clone() })
+            })
+            .collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(jobs.len());
+        let shared = Arc::new((self, index, Mutex::new(jobs)));
+        let handle = Handle::current();
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                let (shared, handle) = (Arc::clone(&shared), handle.clone());
+                tokio::task::spawn_blocking(move || {
+                    let (scan, index, jobs) = &*shared;
+                    scan.work(index, jobs, &handle)
+                })
+            })
+            .collect();
+        let mut scanned = Scanned {
+            knowledge: Knowledge { learned: Learned::default(), complete: true },
+            spools: Vec::new(),
+            index: Index::default(),
+            complete: true,
+        };
+        for worker in workers {
+            match worker.await {
+                Ok(share) => scanned.add(share, report),
+                Err(stopped) => {
+                    scanned.knowledge.complete = false;
+                    report.fault(format!("a thread that read the inventory stopped: {stopped}"));
+                }
+            }
+        }
+        if let Some((_, index, _)) = Arc::into_inner(shared) {
+            scanned.index = index;
+        }
+        scanned
+    }
+
+    fn work(&self, index: &Index, jobs: &Mutex<VecDeque<Job>>, handle: &Handle) -> Share {
+        let mut share = Share::default();
+        match Spool::new(&self.temporary) {
+            Ok(spool) => share.spool = Some(spool),
+            Err(error) => {
+                share.faults.push(error.to_string());
+                return share;
+            }
+        }
+        loop {
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(job) = next else { return share };
+            if share.unfinished {
+                continue;
+            }
+            let mut tries = 1;
+            while let Err(error) = self.part(&job, index, handle, &mut share) {
+                if tries < MAX_TRIES && is_transient(&error) {
+                    tries += 1;
+                    tracing::warn!(%error, "a part of the inventory is read again");
+                } else {
+                    share.faults.push(error.to_string());
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads one part. Nothing of it counts unless it proved to be whole, or there was no time for the rest.
+    fn part(&self, job: &Job, index: &Index, handle: &Handle, share: &mut Share) -> Result<(), ScanError> {
+        let Some(spool) = share.spool.as_mut() else { return Ok(()) };
+        let mark = spool.mark()?;
+        let mut rows = open_part(Arc::clone(&self.store), handle.clone(), "", &job.part, &job.schema);
+        let mut sieve = Sieve::new(&self.selection, &self.download_url, Some(index));
+        let stop = || self.deadline.is_within(self.margin);
+        let sifted = sieve.sift(&mut rows, &*self.progress, &stop, &mut |news| Ok(spool.push(&news.build)?));
+        match sifted {
+            Ok(ended) => {
+                share.unfinished = !ended;
+                share.learned.absorb(sieve.learned);
+                share.read.add(&sieve.read);
+                share.builds.add(&sieve.builds);
+                Ok(())
+            }
+            Err(error) => {
+                spool.roll_back(mark)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Scanned {
+    fn add(&mut self, share: Share, report: &mut Report) {
+        report.read.add(&share.read);
+        report.builds.add(&share.builds);
+        self.complete &= !share.unfinished;
+        self.knowledge.complete &= share.faults.is_empty() && !share.unfinished;
+        self.knowledge.learned.absorb(share.learned);
+        self.spools.extend(share.spool.filter(|spool| !spool.is_empty()));
+        share.faults.into_iter().for_each(|fault| report.fault(fault));
+    }
+}
+
+fn is_transient(error: &ScanError) -> bool {
+    matches!(error, ScanError::Part(PartError::Store { source, .. }) if source.kind == StoreErrorKind::Transient)
+}

@@ -1,0 +1,160 @@
+//! Bringing the index up to date with the store, and proving that what was acknowledged is there.
+
+use std::collections::HashSet;
+
+use buildhub_kinto::{Collection, Entry, KintoError, Query};
+use futures::{StreamExt as _, pin_mut};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::Index;
+use crate::fact::IdHash;
+use crate::progress::Progress;
+use crate::ready::entry_of;
+
+/// Records in a page: a page of whole records takes some megabytes.
+const PAGE: usize = 5_000;
+
+/// How far a refresh reaches back behind what it knows, in milliseconds: writers on several servers may commit a
+/// little out of order.
+const OVERLAP: u64 = 10_000;
+
+/// What a refresh found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Records read.
+    pub read: u64,
+    /// Records that the index did not know in this state, and records it knew and that are gone.
+    pub news: u64,
+}
+
+/// What a proof found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Records written since, read back.
+    pub read: u64,
+    /// Records acknowledged that are not there; the index has forgotten them, so that the next run sends them again.
+    pub lost: u64,
+}
+
+/// Reads what changed in the store since the index was last brought up to date; everything, where the index is empty
+/// or does not agree with the store's number of records (a collection that was flushed keeps no tombstones).
+pub async fn refresh(
+    index: &mut Index,
+    collection: &Collection,
+    progress: &dyn Progress,
+) -> Result<Refreshed, KintoError> {
+    let mut refreshed = read_changes(index, collection, progress).await?;
+    let count = collection.count().await?;
+    if count != index.len() as u64 && refreshed.read != count {
+        tracing::info!(known = index.len(), stored = count, "the index does not agree with the store and is read anew");
+        *index = Index::default();
+        let again = read_changes(index, collection, progress).await?;
+        refreshed = Refreshed { read: refreshed.read + again.read, news: again.news };
+    }
+    Ok(refreshed)
+}
+
+async fn read_changes(
+    index: &mut Index,
+    collection: &Collection,
+    progress: &dyn Progress,
+) -> Result<Refreshed, KintoError> {
+    let mut query = Query::new().limit(PAGE);
+    if index.timestamp > 0 {
+        query = query.since(index.timestamp.saturating_sub(OVERLAP));
+    }
+    let mut refreshed = Refreshed::default();
+    let mut timestamp = None;
+    let pages = collection.pages::<Box<RawValue>>(query);
+    pin_mut!(pages);
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        timestamp.get_or_insert(page.timestamp);
+        progress.advance(page.entries.len() as u64);
+        for change in &page.entries {
+            refreshed.read += 1;
+            refreshed.news += u64::from(apply(index, change));
+        }
+    }
+    // Only what was there when the reading began is known for certain.
+    index.timestamp = index.timestamp.max(timestamp.unwrap_or_default());
+    Ok(refreshed)
+}
+
+/// Takes over one change; says whether it was news.
+fn apply(index: &mut Index, change: &Entry<Box<RawValue>>) -> bool {
+    match change {
+        Entry::Record(stored) => {
+            let entry = entry_of(&stored.id, stored.last_modified, stored.data.get());
+            let known = index.get(entry.id) == Some(&entry);
+            index.insert(entry);
+            !known
+        }
+        Entry::Deleted { id, .. } => {
+            let id = IdHash::of(id);
+            let known = index.get(id).is_some();
+            index.remove(id);
+            known
+        }
+    }
+}
+
+/// Reads back what was written after `since` and compares it with what the store acknowledged, as the index has it.
+///
+/// A record that somebody else wrote or deleted after us is there (or rightly gone) and counts as proven.
+pub async fn prove(
+    index: &mut Index,
+    collection: &Collection,
+    since: u64,
+    progress: &dyn Progress,
+) -> Result<Proof, KintoError> {
+    let mut proof = Proof::default();
+    let (mut proven, mut foreign, mut timestamp) = (0, false, None);
+    let expected = index.newer_than(since).count();
+    let query = || Query::new().since(since).fields(["id", "last_modified"]).limit(10_000);
+    let pages = collection.pages::<IgnoredAny>(query());
+    pin_mut!(pages);
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        timestamp.get_or_insert(page.timestamp);
+        progress.advance(page.entries.len() as u64);
+        for change in &page.entries {
+            proof.read += 1;
+            let (id, last_modified) = trace(change);
+            let written = index.get(id).map_or(0, |entry| entry.last_modified);
+            proven += usize::from(written > since);
+            foreign |= written != last_modified;
+        }
+    }
+    if proven < expected {
+        proof.lost = forget_lost(index, collection, since, query()).await?;
+    } else if !foreign {
+        // All changes up to here are our own, and known.
+        index.timestamp = index.timestamp.max(timestamp.unwrap_or_default());
+    }
+    Ok(proof)
+}
+
+/// Finds the acknowledged records that are not there. Costs memory for their ids, which only a loss is worth.
+async fn forget_lost(index: &mut Index, collection: &Collection, since: u64, query: Query) -> Result<u64, KintoError> {
+    let mut there = HashSet::new();
+    let pages = collection.pages::<IgnoredAny>(query);
+    pin_mut!(pages);
+    while let Some(page) = pages.next().await {
+        there.extend(page?.entries.iter().map(|change| trace(change).0));
+    }
+    let lost: Vec<_> = index.newer_than(since).filter(|id| !there.contains(id)).collect();
+    for id in &lost {
+        index.remove(*id);
+    }
+    Ok(lost.len() as u64)
+}
+
+/// Which record an entry is of, and when it was written.
+fn trace<T>(entry: &Entry<T>) -> (IdHash, u64) {
+    match entry {
+        Entry::Record(stored) => (IdHash::of(&stored.id), stored.last_modified),
+        Entry::Deleted { id, last_modified } => (IdHash::of(id), *last_modified),
+    }
+}

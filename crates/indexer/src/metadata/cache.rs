@@ -1,0 +1,73 @@
+//! Metadata between runs: gzipped JSON lines, `{"key", "metadata"}`, after a first line with the format's version.
+//!
+//! Gzip's checksum and length tell a damaged or cut file, which is then not used at all.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use buildhub_releases::Metadata;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use super::Library;
+
+/// Changes whenever what a line holds does.
+const VERSION: &str = r#"{"buildhub-metadata":1}"#;
+
+/// The file is not used and made anew.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataCacheError {
+    /// Not such a file, or one of another version.
+    #[error("it is no metadata cache of this version")]
+    Version,
+    /// Cut short or damaged.
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] std::io::Error),
+    /// A line cannot be read or written.
+    #[error("a line of it cannot be used: {0}")]
+    Line(#[from] serde_json::Error),
+}
+
+#[derive(Serialize)]
+struct LineOut<'a> {
+    key: &'a str,
+    metadata: &'a Metadata,
+}
+
+#[derive(Deserialize)]
+struct LineIn {
+    key: String,
+    metadata: Metadata,
+}
+
+impl Library {
+    /// What was found, as a file. What was not found is not in it: a file may come later.
+    pub fn to_bytes(&self) -> Result<Bytes, MetadataCacheError> {
+        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+        writeln!(out, "{VERSION}")?;
+        for (key, answer) in self.answers.iter() {
+            if let Some(metadata) = &answer {
+                serde_json::to_writer(&mut out, &LineOut { key: &key, metadata })?;
+                out.write_all(b"\n")?;
+            }
+        }
+        Ok(out.finish()?.into())
+    }
+
+    /// Takes over what an earlier run found: all of it, or nothing when the file is off. Returns how many.
+    pub fn take_over(&self, file: &[u8]) -> Result<usize, MetadataCacheError> {
+        let mut lines = BufReader::new(GzDecoder::new(file)).lines();
+        if lines.next().transpose()?.as_deref() != Some(VERSION) {
+            return Err(MetadataCacheError::Version);
+        }
+        let read: Vec<LineIn> =
+            lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<Result<_, MetadataCacheError>>()?;
+        let count = read.len();
+        for LineIn { key, metadata } in read {
+            self.answers.insert(key, Some(metadata.into()));
+        }
+        Ok(count)
+    }
+}

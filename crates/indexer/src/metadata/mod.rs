@@ -1,0 +1,149 @@
+//! Metadata by address: each fetched once, however many builds ask for it at the same time.
+
+mod cache;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use buildhub_releases::Metadata;
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+use crate::archive::{ArchiveError, Folder, SharedArchive};
+use crate::report::MetadataCounts;
+
+pub use cache::MetadataCacheError;
+
+/// Answers kept in memory, at about half a kilobyte each. An inventory lists the builds of one address close together,
+/// so a bound costs nothing but the rare second fetch.
+const MAX_ANSWERS: usize = 50_000;
+
+/// Requests in a row that may fail before the archive counts as unreachable and the run stops: a storm of errors must
+/// not be waited out file by file.
+const MAX_FAILURES: u64 = 20;
+
+/// Fetches and keeps metadata. One for a run.
+#[derive(Debug)]
+pub struct Library {
+    archive: SharedArchive,
+    permits: Semaphore,
+    answers: Cache<String, Answer>,
+    highest: Cache<String, Option<u32>>,
+    counts: Counts,
+}
+
+/// What is known of an address for this run: nothing where there is no file, or none that can be read.
+type Answer = Option<Arc<Metadata>>;
+
+#[derive(Debug, Default)]
+struct Counts {
+    requests: AtomicU64,
+    fetched: AtomicU64,
+    missing: AtomicU64,
+    malformed: AtomicU64,
+    failed: AtomicU64,
+    failed_in_a_row: AtomicU64,
+}
+
+/// Metadata could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LibraryError {
+    /// This file could not be fetched; others may.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Nothing can be fetched.
+    #[error(
+        "the archive is out of reach: {MAX_FAILURES} requests in a row failed, the last with: {0}; see ARCHIVE_URL"
+    )]
+    OutOfReach(ArchiveError),
+}
+
+impl Library {
+    /// A library on `archive`, fetching at most `parallel` files at the same time.
+    pub fn new(archive: SharedArchive, parallel: NonZeroUsize) -> Self {
+        Self {
+            archive,
+            permits: Semaphore::new(parallel.get()),
+            answers: Cache::new(MAX_ANSWERS),
+            highest: Cache::new(MAX_ANSWERS),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The metadata at the first of `keys` that has any.
+    pub async fn first(&self, keys: &[String]) -> Result<Option<Arc<Metadata>>, LibraryError> {
+        for key in keys {
+            let found = self.answers.get_or_insert_async(key.as_str(), self.fetch(key)).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The highest build of a version, by listing its candidates: for a release whose candidates were not in the
+    /// inventory.
+    pub async fn highest_build(&self, candidates_folder: &str) -> Result<Option<u32>, LibraryError> {
+        self.highest.get_or_insert_async(candidates_folder, self.list_builds(candidates_folder)).await
+    }
+
+    /// What was asked so far.
+    pub fn counts(&self) -> MetadataCounts {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counts { requests, fetched, missing, malformed, failed, .. } = &self.counts;
+        MetadataCounts {
+            requests: of(requests),
+            fetched: of(fetched),
+            missing: of(missing),
+            malformed: of(malformed),
+            failed: of(failed),
+        }
+    }
+
+    async fn fetch(&self, key: &str) -> Result<Answer, LibraryError> {
+        let body = self.ask(self.archive.get(key)).await?;
+        let Some(body) = body else {
+            self.counts.missing.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        };
+        match Metadata::parse(key, &body) {
+            Ok(metadata) => {
+                self.counts.fetched.fetch_add(1, Ordering::Relaxed);
+                Ok(Some(Arc::new(metadata)))
+            }
+            Err(error) => {
+                self.counts.malformed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(key, %error, "a metadata file cannot be used; its builds are left out");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn list_builds(&self, folder: &str) -> Result<Option<u32>, LibraryError> {
+        let Folder { folders, .. } = self.ask(self.archive.list(folder)).await?;
+        Ok(folders.iter().filter_map(|name| name.strip_prefix("build")?.parse().ok()).max())
+    }
+
+    /// Makes one request, when there is room for it, and watches for an archive that answers nothing any more.
+    async fn ask<T>(&self, request: impl Future<Output = Result<T, ArchiveError>>) -> Result<T, LibraryError> {
+        // The semaphore is never closed, so there is always a permit to wait for.
+        let _permit = self.permits.acquire().await;
+        self.counts.requests.fetch_add(1, Ordering::Relaxed);
+        match request.await {
+            Ok(answer) => {
+                self.counts.failed_in_a_row.store(0, Ordering::Relaxed);
+                Ok(answer)
+            }
+            Err(error) => {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
+                let failures = self.counts.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+                Err(if failures < MAX_FAILURES {
+                    LibraryError::Archive(error)
+                } else {
+                    LibraryError::OutOfReach(error)
+                })
+            }
+        }
+    }
+}

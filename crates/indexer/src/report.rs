@@ -1,0 +1,211 @@
+//! What a run did, counted: the summary for people, the result for programs, the numbers for metrics.
+
+use std::collections::BTreeMap;
+
+use buildhub_releases::NotABuild;
+use serde::Serialize;
+
+use crate::resolve::Resolved;
+
+/// Faults kept word for word; more are only counted.
+const MAX_FAULTS: usize = 50;
+
+/// Everything counted in a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// The dated inventory folders that were read.
+    pub inventories: Vec<String>,
+    /// What was read of them.
+    pub read: Read,
+    /// What became of the build archives among the rows.
+    pub builds: Builds,
+    /// What was asked of the archive.
+    pub metadata: MetadataCounts,
+    /// What was done to the store.
+    pub store: StoreCounts,
+    /// Records made, or read to be loaded.
+    pub records: u64,
+    /// How long the stages took, in seconds.
+    pub seconds: Seconds,
+    /// Whether the run came to its end; `false` when its time ran out first.
+    pub complete: bool,
+    /// What could not be done, each with its reason; the first fifty.
+    pub faults: Vec<String>,
+    /// How many things could not be done.
+    pub fault_count: u64,
+}
+
+/// Rows of the inventory.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Read {
+    /// Parts read whole and verified.
+    pub parts: u64,
+    /// Bytes of the parts, compressed.
+    pub bytes: u64,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub bad_rows: u64,
+    /// Rows of versions that are not the latest, and delete markers.
+    pub superseded: u64,
+    /// Rows of objects that are no builds, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Builds passed over because of their age.
+    pub too_old: u64,
+    /// Metadata files seen.
+    pub metadata_files: u64,
+}
+
+/// Build archives.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Builds {
+    /// All that were looked at.
+    pub seen: u64,
+    /// Those the store has already, seen before any request.
+    pub known: u64,
+    /// Those of which the store has a better archive.
+    pub outranked: u64,
+    /// Those of which the store has a newer state.
+    pub older: u64,
+    /// Those without metadata.
+    pub without_metadata: u64,
+    /// Those whose record does not pass the checks.
+    pub refused: u64,
+}
+
+/// Requests to the archive.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct MetadataCounts {
+    /// Files and folders asked for.
+    pub requests: u64,
+    /// Files fetched and understood.
+    pub fetched: u64,
+    /// Addresses where there is none.
+    pub missing: u64,
+    /// Files that are no metadata.
+    pub malformed: u64,
+    /// Files that could not be fetched.
+    pub failed: u64,
+}
+
+/// Records of the store.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct StoreCounts {
+    /// Read from the store to know what it has.
+    pub read: u64,
+    /// Made.
+    pub created: u64,
+    /// Replaced.
+    pub updated: u64,
+    /// Not sent, since the store has just that.
+    pub unchanged: u64,
+    /// Not sent, since the store has something newer or better.
+    pub kept: u64,
+    /// Refused by the store.
+    pub refused: u64,
+    /// Acknowledged, and not there when read back.
+    pub lost: u64,
+}
+
+/// Durations in seconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Seconds {
+    /// Reading what the store has.
+    pub store: f64,
+    /// Reading the inventory.
+    pub inventory: f64,
+    /// Fetching metadata and sending records.
+    pub records: f64,
+    /// Proving what was written.
+    pub proof: f64,
+    /// All of it.
+    pub total: f64,
+}
+
+impl Report {
+    /// Notes that something could not be done.
+    pub fn fault(&mut self, what: impl std::fmt::Display) {
+        self.fault_count += 1;
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(what.to_string());
+        }
+    }
+
+    /// Whether all that could be asked of the run was done: what a command's exit code says.
+    pub fn is_success(&self) -> bool {
+        self.complete && self.fault_count == 0
+    }
+
+    /// Adds what became of some builds; what was left out is logged, the first of each kind word for word.
+    pub fn add_resolved(&mut self, resolved: &Resolved) {
+        self.builds.without_metadata += resolved.without_metadata;
+        for refusal in &resolved.refused {
+            self.builds.refused += 1;
+            if self.builds.refused <= MAX_FAULTS as u64 {
+                tracing::warn!(refusal, "a build makes no record");
+            }
+        }
+        resolved.faults.iter().for_each(|fault| self.fault(fault));
+    }
+
+    /// Adds what a writer did.
+    pub fn add_store(&mut self, other: &StoreCounts) {
+        let store = &mut self.store;
+        store.created += other.created;
+        store.updated += other.updated;
+        store.unchanged += other.unchanged;
+        store.kept += other.kept;
+        store.refused += other.refused;
+    }
+}
+
+impl Read {
+    /// Adds the rows of another part of the work.
+    pub fn add(&mut self, other: &Self) {
+        self.parts += other.parts;
+        self.bytes += other.bytes;
+        self.rows += other.rows;
+        self.bad_rows += other.bad_rows;
+        self.superseded += other.superseded;
+        self.too_old += other.too_old;
+        self.metadata_files += other.metadata_files;
+        for (reason, count) in &other.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+    }
+}
+
+impl Builds {
+    /// Adds the builds of another part of the work.
+    pub fn add(&mut self, other: &Self) {
+        self.seen += other.seen;
+        self.known += other.known;
+        self.outranked += other.outranked;
+        self.older += other.older;
+        self.without_metadata += other.without_metadata;
+        self.refused += other.refused;
+    }
+}
+
+/// Rows skipped, by reason, without a look-up in a map for each row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Skipped(Vec<u64>);
+
+impl Skipped {
+    /// One more for this reason.
+    pub(crate) fn count(&mut self, reason: NotABuild) {
+        let at = reason as usize;
+        if at >= self.0.len() {
+            self.0.resize(at + 1, 0);
+        }
+        if let Some(count) = self.0.get_mut(at) {
+            *count += 1;
+        }
+    }
+
+    /// The counts by name.
+    pub(crate) fn by_name(&self) -> BTreeMap<&'static str, u64> {
+        let named = NotABuild::ALL.iter().map(|reason| (reason.as_str(), self.0.get(*reason as usize).copied()));
+        named.filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?))).collect()
+    }
+}

@@ -1,0 +1,168 @@
+//! Builds to records: metadata looked up, checks applied.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use buildhub_releases::{Archive, Facts, Key, Metadata, Products, classify};
+use futures::{StreamExt as _, stream};
+
+use crate::metadata::{Library, LibraryError};
+use crate::ready::Ready;
+use crate::scan::Learned;
+use crate::spool::Pending;
+
+/// What is done about metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetadataUse {
+    /// A build without it makes no record.
+    #[default]
+    Needed,
+    /// A build without it makes a record without `build`.
+    Optional,
+    /// None is asked for.
+    Unused,
+}
+
+/// What an inventory taught, and whether it was all of it.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    /// What the keys taught.
+    pub learned: Learned,
+    /// Whether every row was read: what was not seen is then known not to exist, and is not asked for.
+    pub complete: bool,
+}
+
+/// Makes records of builds. Cheap to share.
+#[derive(Debug)]
+pub struct Resolver {
+    /// Where metadata comes from.
+    pub library: Arc<Library>,
+    /// Product folders that count.
+    pub products: Products,
+    /// What download addresses begin with.
+    pub download_url: String,
+    /// What is done about metadata.
+    pub metadata: MetadataUse,
+    /// Lists of addresses tried at the same time; the library bounds the requests themselves.
+    pub parallel: usize,
+}
+
+/// What became of some builds.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// Records to be written.
+    pub ready: Vec<Ready>,
+    /// Builds that make no record for want of metadata.
+    pub without_metadata: u64,
+    /// Builds whose record does not pass the checks, each with its reason.
+    pub refused: Vec<String>,
+    /// Builds that could not be resolved, each with its reason.
+    pub faults: Vec<String>,
+}
+
+/// What was found under a list of addresses.
+type Found = Result<Option<Arc<Metadata>>, LibraryError>;
+
+/// Which list of addresses an archive has, unless that could not be found out.
+type Place = Result<usize, LibraryError>;
+
+impl Resolver {
+    /// Makes the records of `builds`. An error only when the archive answers nothing any more.
+    pub async fn resolve(&self, builds: &[Pending], knowledge: &Knowledge) -> Result<Resolved, LibraryError> {
+        let archives = builds.iter().filter_map(|build| match classify(&build.key, self.products) {
+            Key::Archive(archive) => Some((archive, build)),
+            // Only archives were let through; another key cannot make a record.
+            _ => None,
+        });
+        let archives: Vec<_> = archives.collect();
+        let (lists, list_of) = self.addresses(&archives, knowledge).await?;
+        let found = self.look_up(lists).await?;
+        let mut resolved = Resolved::default();
+        for ((archive, build), place) in archives.iter().zip(list_of) {
+            let found = match &place {
+                Ok(at) => found.get(*at).cloned().unwrap_or(Ok(None)),
+                Err(error) => Err(error.clone()),
+            };
+            match found {
+                Ok(metadata) => self.record(archive, build, metadata.as_deref(), &mut resolved),
+                Err(error) => resolved.faults.push(format!("{}: {error}", archive.key)),
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// The distinct lists of addresses the archives' metadata may have, and for each archive the place of its own.
+    async fn addresses(
+        &self,
+        archives: &[(Archive<'_>, &Pending)],
+        knowledge: &Knowledge,
+    ) -> Result<(Vec<Vec<String>>, Vec<Place>), LibraryError> {
+        let mut places = HashMap::new();
+        let mut list_of = Vec::with_capacity(archives.len());
+        for (archive, _) in archives {
+            let mut keys = match self.highest_build(archive, knowledge).await {
+                Ok(_) if self.metadata == MetadataUse::Unused => Vec::new(),
+                Ok(highest) => archive.metadata_keys(highest),
+                Err(out_of_reach @ LibraryError::OutOfReach(_)) => return Err(out_of_reach),
+                Err(error) => {
+                    list_of.push(Err(error));
+                    continue;
+                }
+            };
+            if knowledge.complete {
+                keys.retain(|key| knowledge.learned.has_metadata(key));
+            }
+            let next = places.len();
+            list_of.push(Ok(*places.entry(keys).or_insert(next)));
+        }
+        let mut lists = vec![Vec::new(); places.len()];
+        for (keys, place) in places {
+            if let Some(list) = lists.get_mut(place) {
+                *list = keys;
+            }
+        }
+        Ok((lists, list_of))
+    }
+
+    /// For a release the highest build of its version's candidates: as the inventory taught, or by a listing where it
+    /// does not reach that far.
+    async fn highest_build(&self, archive: &Archive<'_>, knowledge: &Knowledge) -> Result<Option<u32>, LibraryError> {
+        let Some((product, version)) = archive.release_of() else { return Ok(None) };
+        if self.metadata == MetadataUse::Unused {
+            return Ok(None);
+        }
+        let seen = knowledge.learned.highest_build(product, version);
+        match archive.candidates_folder() {
+            Some(folder) if seen.is_none() && !knowledge.complete => self.library.highest_build(&folder).await,
+            _ => Ok(seen),
+        }
+    }
+
+    async fn look_up(&self, lists: Vec<Vec<String>>) -> Result<Vec<Found>, LibraryError> {
+        let asked = lists.into_iter().map(|keys| async move { self.library.first(&keys).await });
+        let asked = stream::iter(asked).buffered(self.parallel.max(1));
+        let found: Vec<Found> = asked.collect().await;
+        match found.iter().find_map(|found| found.as_ref().err()) {
+            Some(out_of_reach @ LibraryError::OutOfReach(_)) => Err(out_of_reach.clone()),
+            _ => Ok(found),
+        }
+    }
+
+    fn record(&self, archive: &Archive<'_>, build: &Pending, metadata: Option<&Metadata>, resolved: &mut Resolved) {
+        if metadata.is_none() && self.metadata == MetadataUse::Needed {
+            resolved.without_metadata += 1;
+            return;
+        }
+        let facts = Facts { archive_url: &self.download_url, size: build.size, date: build.date };
+        let record = archive.record(&facts, metadata);
+        let checked = if metadata.is_some() { record.check() } else { Ok(()) };
+        if let Err(refusal) = checked {
+            resolved.refused.push(format!("{}: {refusal}", archive.key));
+            return;
+        }
+        match Ready::new(&record) {
+            Ok(ready) => resolved.ready.push(ready),
+            Err(error) => resolved.faults.push(error.to_string()),
+        }
+    }
+}
