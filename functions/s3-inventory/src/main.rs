@@ -1,0 +1,20 @@
+//! The Lambda function `s3-inventory`: telemetry, settings, context, run.
+
+use buildhub_core::Variables;
+use buildhub_core::telemetry::{LogFormat, Telemetry, TelemetrySettings};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use s3_inventory::{Context, deadline, handler};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let variables = Variables::from_process();
+    let telemetry = Telemetry::start(&TelemetrySettings::from_variables(&variables, LogFormat::Json)?)?;
+    let context = Context::from_variables(&variables)?;
+    let (telemetry, context) = (&telemetry, &context);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let outcome = handler(event.payload, context, deadline(&event.context)).await;
+        outcome.inspect_err(|error| telemetry.report(error))
+    }))
+    .await
+}
