@@ -1,1 +1,222 @@
-//! Placeholder.
+//! AWS's own emulator of Lambda's runtime, around a function's `bootstrap`: what a zip does in Lambda, without Lambda.
+//!
+//! The emulator falls over when it is called while a call runs, so there is a pool of them: [`Emulator::invoke`] waits
+//! for a free one. Each runs its own process of the function, as each instance of a function does in Lambda.
+
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, mpsc};
+
+/// Where `make setup` puts the emulator, below the repository's root.
+const PROGRAM: &str = ".tools/emulator/aws-lambda-rie";
+/// How long an emulator may take until it listens.
+const START: Duration = Duration::from_secs(20);
+/// How often a start is tried, since a port that was free may be taken before the emulator has it.
+const TRIES: usize = 3;
+
+/// Running functions, stopped when dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    client: reqwest::Client,
+    free: Mutex<mpsc::Receiver<Instance>>,
+    back: mpsc::Sender<Instance>,
+    folder: TempDir,
+}
+
+/// Why the emulator could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The emulator is not installed.
+    #[error("there is no {0}: run `make setup`")]
+    Missing(PathBuf),
+    /// The function is not there, or cannot be run.
+    #[error("{0} is no program; build the function, or unpack its zip")]
+    NoFunction(PathBuf),
+    /// A process could not be started or prepared.
+    #[error("cannot start the emulator: {0}")]
+    Io(#[from] io::Error),
+    /// It started and did not listen.
+    #[error("the emulator does not listen; it said:\n{0}")]
+    Silent(String),
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// The function answered with an error, which the emulator hands on with status 200.
+    #[error("{kind}: {message}")]
+    Function {
+        /// The error's `errorType`.
+        kind: String,
+        /// The error's `errorMessage`.
+        message: String,
+    },
+    /// The emulator answered with something that is neither a result nor an error: a function that timed out or died.
+    #[error("the runtime answered {status}: {body}")]
+    Runtime {
+        /// The HTTP status.
+        status: u16,
+        /// What came with it.
+        body: String,
+    },
+    /// The emulator could not be reached.
+    #[error("the emulator cannot be reached")]
+    Unreachable(#[from] reqwest::Error),
+    /// All emulators are gone.
+    #[error("no emulator is left")]
+    NoneLeft,
+}
+
+impl Emulator {
+    /// Starts one emulator around `bootstrap`, which sees the variables given, those that Lambda sets, and none of this process's.
+    pub async fn start(bootstrap: &Path, variables: &[(&str, &str)]) -> Result<Self, StartError> {
+        Self::pool(bootstrap, variables, 1).await
+    }
+
+    /// Starts `size` emulators: that many calls run at the same time.
+    pub async fn pool(bootstrap: &Path, variables: &[(&str, &str)], size: usize) -> Result<Self, StartError> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PROGRAM);
+        if !program.is_file() {
+            return Err(StartError::Missing(std::path::absolute(program)?));
+        }
+        let runnable =
+            std::fs::metadata(bootstrap).is_ok_and(|file| file.is_file() && file.permissions().mode() & 1 == 1);
+        if !runnable {
+            return Err(StartError::NoFunction(bootstrap.to_owned()));
+        }
+        let bootstrap = std::path::absolute(bootstrap)?;
+        let folder = tempfile::tempdir()?;
+        let (back, free) = mpsc::channel(size.max(1));
+        for number in 0..size.max(1) {
+            let log = folder.path().join(format!("{number}.log"));
+            let instance = Instance::start(&program, &bootstrap, variables, &log).await?;
+            // The channel holds them all.
+            let _ = back.try_send(instance);
+        }
+        // The first TLS provider set serves; nothing here speaks TLS.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self { client: reqwest::Client::new(), free: Mutex::new(free), back, folder })
+    }
+
+    /// Calls the function with an event, and waits for its answer.
+    pub async fn invoke(&self, payload: &Value) -> Result<Value, FunctionError> {
+        let instance = self.free.lock().await.recv().await.ok_or(FunctionError::NoneLeft)?;
+        let url = format!("http://{}/2015-03-31/functions/function/invocations", instance.address);
+        let answered = answer(self.client.post(url).body(payload.to_string())).await;
+        let _ = self.back.try_send(instance);
+        answered
+    }
+
+    /// What functions and emulators have logged so far.
+    pub fn logs(&self) -> io::Result<String> {
+        let mut files: Vec<_> =
+            std::fs::read_dir(self.folder.path())?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        files.sort_unstable();
+        files.iter().map(std::fs::read_to_string).collect()
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Value, FunctionError> {
+    let answer = request.send().await?;
+    let status = answer.status().as_u16();
+    let body = answer.text().await?;
+    let text = |value: &Value, name| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    match serde_json::from_str::<Value>(&body) {
+        Ok(value) => match (text(&value, "errorType"), text(&value, "errorMessage")) {
+            (Some(kind), Some(message)) => Err(FunctionError::Function { kind, message }),
+            _ if status == 200 => Ok(value),
+            _ => Err(FunctionError::Runtime { status, body }),
+        },
+        Err(_) => Err(FunctionError::Runtime { status, body }),
+    }
+}
+
+/// One emulator and the function's process in it.
+#[derive(Debug)]
+struct Instance {
+    emulator: Child,
+    address: SocketAddr,
+}
+
+impl Instance {
+    async fn start(
+        program: &Path,
+        bootstrap: &Path,
+        variables: &[(&str, &str)],
+        log: &Path,
+    ) -> Result<Self, StartError> {
+        for _ in 0..TRIES {
+            let (address, runtime) = (free_port()?, free_port()?);
+            let output = File::create(log)?;
+            let emulator = Command::new(program)
+                .args(["--runtime-interface-emulator-address", &address.to_string()])
+                .args(["--runtime-api-address", &runtime.to_string()])
+                .arg(bootstrap)
+                .env_clear()
+                .envs(lambda_variables(bootstrap))
+                .envs(variables.iter().copied())
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output)
+                .spawn()?;
+            let mut instance = Self { emulator, address };
+            if instance.listens().await? {
+                return Ok(instance);
+            }
+        }
+        Err(StartError::Silent(std::fs::read_to_string(log)?))
+    }
+
+    /// Waits until the emulator accepts connections; false when it ended or took too long.
+    async fn listens(&mut self) -> io::Result<bool> {
+        let mut turn = tokio::time::interval(Duration::from_millis(10));
+        let listening = async {
+            while self.emulator.try_wait()?.is_none() {
+                if tokio::net::TcpStream::connect(self.address).await.is_ok() {
+                    return Ok(true);
+                }
+                turn.tick().await;
+            }
+            Ok(false)
+        };
+        tokio::time::timeout(START, listening).await.unwrap_or(Ok(false))
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // The function first: the emulator runs it in a group of its own, and would leave it behind.
+        let id = self.emulator.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let _ = Command::new("kill").arg("-KILL").args(children.split_whitespace()).stderr(Stdio::null()).status();
+        let _ = self.emulator.kill();
+        let _ = self.emulator.wait();
+    }
+}
+
+/// What Lambda sets for every function.
+fn lambda_variables(bootstrap: &Path) -> [(&'static str, String); 7] {
+    let folder = bootstrap.parent().unwrap_or(Path::new("/")).display().to_string();
+    [
+        ("AWS_LAMBDA_FUNCTION_NAME", "function".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_TIMEOUT", "300".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("_HANDLER", "bootstrap".to_owned()),
+        ("LAMBDA_TASK_ROOT", folder),
+        ("AWS_REGION", "us-east-1".to_owned()),
+    ]
+}
+
+/// An address that was free a moment ago.
+fn free_port() -> io::Result<SocketAddr> {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}

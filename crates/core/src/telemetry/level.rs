@@ -23,6 +23,9 @@ const TALKATIVE: [&str; 10] = [
     "rustls",
 ];
 
+/// Where Lambda's runtime opens the span with a request's id. It logs nothing itself, and a line at any level needs it.
+const REQUEST_SPAN: &str = "lambda_runtime::layers::trace=info";
+
 /// What is logged: a level for Buildhub, or directives for each part.
 ///
 /// Levels are written as the original Buildhub's were (Python's `WARNING` and `CRITICAL`) or as Rust's. Directives
@@ -37,7 +40,7 @@ impl LogLevel {
     }
 
     fn plain(level: &str) -> Self {
-        let mut directives = level.to_owned();
+        let mut directives = format!("{level},{REQUEST_SPAN}");
         // What is quieter than `warn` already needs no more.
         if level != "error" {
             directives.extend(TALKATIVE.iter().map(|library| format!(",{library}=warn")));
