@@ -35,7 +35,7 @@ pub struct Caches {
 pub struct Done {
     /// Everything that decides what a run does, beside the inventories: other settings, other outcome.
     pub settings: u64,
-    /// The dated folder of each inventory.
+    /// The dated folder of each inventory, by the folder above it.
     pub inventories: BTreeMap<String, String>,
 }
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use buildhub_core::store::SharedStore;
+use buildhub_core::store::{Location, SharedStore};
 use buildhub_core::{Deadline, Variables};
-use buildhub_inventory::{Found, ManifestError, latest};
+use buildhub_inventory::{Found, ManifestError, latest, manifest_in};
 use futures::{Stream, StreamExt as _, pin_mut};
 use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
@@ -40,6 +40,14 @@ pub enum RunError {
     /// Something could not be set up.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// An inventory landed where this function does not look.
+    #[error("the inventory {landed} is not below {location}; see INVENTORY_LOCATION")]
+    Elsewhere {
+        /// Where it landed.
+        landed: String,
+        /// Where inventories are expected.
+        location: String,
+    },
     /// There is no inventory to read.
     #[error(transparent)]
     Inventory(#[from] ManifestError),
@@ -57,7 +65,10 @@ pub struct CatchUp {
     caches: Caches,
     library: Arc<Library>,
     inventory: SharedStore,
+    location: Location,
     folders: Vec<String>,
+    /// The one dated folder that is read, where an inventory has just landed.
+    landed: Option<String>,
     archive: ArchiveSettings,
     selection: Arc<Selection>,
     temporary: PathBuf,
@@ -87,7 +98,9 @@ impl CatchUp {
             caches: connector.caches(&folders, &target).await,
             library: connector.library(&archive).await?,
             inventory: connector.store(&inventory.location).await,
+            location: inventory.location,
             folders: inventory.folders,
+            landed: None,
             selection: Arc::new(Selection::from_variables(vars, now)?),
             temporary: folders.temporary,
             deadline: Deadline::NONE,
@@ -104,6 +117,20 @@ impl CatchUp {
         self
     }
 
+    /// The same run over one inventory, the one that landed in `folder` of `bucket`.
+    pub fn landed(mut self, bucket: &str, folder: &str) -> Result<Self, RunError> {
+        let below = match &self.location {
+            Location::S3 { bucket: ours, prefix } if ours == bucket => folder.strip_prefix(prefix.as_str()),
+            _ => None,
+        };
+        let Some(below) = below else {
+            let landed = format!("s3://{bucket}/{folder}");
+            return Err(RunError::Elsewhere { landed, location: self.location.to_string() });
+        };
+        self.landed = Some(below.to_owned());
+        Ok(self)
+    }
+
     /// Runs. The report counts what was done, also when the run was stopped.
     pub async fn run(&self) -> (Report, Result<(), RunError>) {
         let began = Instant::now();
@@ -118,8 +145,9 @@ impl CatchUp {
         let opened = self.target.open(&self.caches, &*self.progress, report).await?;
         let found = self.manifests().await?;
         report.inventories = found.iter().map(|found| found.folder.clone()).collect();
-        let done = self.done(&found);
-        if opened.unchanged && self.selection.oldest.is_none() && self.caches.done().await == done {
+        let before = self.caches.done().await;
+        let done = self.done(&before, &found);
+        if opened.unchanged && self.selection.oldest.is_none() && before == done {
             tracing::info!(inventories = ?report.inventories, "nothing changed since the last run");
             report.complete = true;
             return Ok(());
@@ -133,8 +161,11 @@ impl CatchUp {
         Ok(())
     }
 
-    /// The newest inventory of each folder.
+    /// The inventories to be read: the one that landed, or the newest of each folder.
     async fn manifests(&self) -> Result<Vec<Found>, ManifestError> {
+        if let Some(folder) = &self.landed {
+            return Ok(vec![manifest_in(&*self.inventory, folder).await?]);
+        }
         let mut found = Vec::with_capacity(self.folders.len());
         for folder in &self.folders {
             found.push(latest(&*self.inventory, folder).await?);
@@ -142,12 +173,17 @@ impl CatchUp {
         Ok(found)
     }
 
-    /// What will have been brought in when all goes well.
-    fn done(&self, found: &[Found]) -> Done {
+    /// What will have been brought in when all goes well: these inventories, and those of `before` that are not newer
+    /// here.
+    fn done(&self, before: &Done, found: &[Found]) -> Done {
         let settings = format!("{:?} {}", self.selection.products, self.archive.download_url);
-        let inventories: BTreeMap<_, _> =
-            self.folders.iter().cloned().zip(found.iter().map(|found| found.folder.clone())).collect();
-        Done { settings: xxh3_64(settings.as_bytes()), inventories }
+        let settings = xxh3_64(settings.as_bytes());
+        let mut inventories = if before.settings == settings { before.inventories.clone() } else { BTreeMap::new() };
+        for Found { folder, .. } in found {
+            let (parent, dated) = folder.trim_end_matches('/').rsplit_once('/').unwrap_or(("", folder));
+            inventories.insert(parent.to_owned(), dated.to_owned());
+        }
+        Done { settings, inventories }
     }
 
     async fn scan(&self, found: &[Found], index: Index, report: &mut Report) -> Result<Scanned, RunError> {

@@ -1,0 +1,212 @@
+//! The command line, made from the indexer's table of settings: every variable is a flag too, and flags win.
+
+use buildhub_core::Variables;
+use buildhub_indexer::variables::{Group, VARIABLES, Variable};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use Group::{Archive, Folders, Inventory, Kinto, Program, S3};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::BrightBlack.on_default());
+
+/// One-letter flags of the original commands.
+const SHORT: [(&str, char); 4] = [("SERVER_URL", 's'), ("BUCKET", 'b'), ("COLLECTION", 'c'), ("AUTH", 'a')];
+
+/// The whole command line.
+pub fn command() -> Command {
+    Command::new("buildhub")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Which build is this, where is it, what was it made from: build archives to records in Kinto")
+        .after_help(
+            "Every setting can be given as a flag or as an environment variable; the flag wins.\n\
+             Exit codes: 0 all was done; 1 something could not be done, and the summary says what; 2 wrong usage.",
+        )
+        .styles(STYLES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([latest(), convert(), load(), init(), find()])
+}
+
+fn latest() -> Command {
+    settings(Command::new("latest-inventory-to-kinto"), &[Inventory, Archive, Kinto, Folders, S3, Program])
+        .about("Bring the store up to date with the latest S3 inventory")
+        .arg(json())
+        .after_help(
+            "Examples:\n  \
+             buildhub latest-inventory-to-kinto --server https://kinto.example.com/v1 --auth me:secret \\\n      \
+             --inventory-location s3://inventories --inventory-prefix builds/daily/ --archive-url s3://builds\n  \
+             buildhub latest-inventory-to-kinto --no-sign-request --products thunderbird",
+        )
+}
+
+fn convert() -> Command {
+    settings(Command::new("inventory-to-records"), &[Inventory, Archive, Folders, S3, Program])
+        .about("Read inventory rows (CSV, or gzipped CSV) on standard input, write records, one JSON line each")
+        .arg(
+            Arg::new("keep-incomplete")
+                .long("keep-incomplete")
+                .help("Write records also of builds without metadata")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("no-metadata")
+                .long("no-metadata")
+                .help("Ask for no metadata at all: records say what the key says")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("schema")
+                .long("schema")
+                .value_name("COLUMNS")
+                .help("The rows' columns, as an inventory's fileSchema names them")
+                .default_value("Bucket, Key, Size, LastModifiedDate, ETag"),
+        )
+        .arg(json())
+        .after_help(
+            "Examples:\n  \
+             zcat *.csv.gz | buildhub inventory-to-records | buildhub to-kinto\n  \
+             buildhub inventory-to-records --no-metadata < part.csv.gz > records.jsonl",
+        )
+}
+
+fn load() -> Command {
+    settings(Command::new("to-kinto"), &[Kinto, Folders, S3, Program])
+        .about("Read records on standard input, one {\"data\": …} a line, and bring the store up to date with them")
+        .arg(
+            Arg::new("skip")
+                .long("skip")
+                .help("Do not send what the store has already: what is always done now, so this changes nothing")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("send-unchanged")
+                .long("send-unchanged")
+                .help("Send also what the store has already")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("skip"),
+        )
+        .arg(json())
+        .after_help("Example:\n  buildhub to-kinto --server http://localhost:8888/v1 --auth user:pass < records.jsonl")
+}
+
+fn init() -> Command {
+    settings(Command::new("init-kinto"), &[Kinto, Program])
+        .about("Make bucket, collection, schema and permissions, or bring them up to date")
+        .after_help("Example:\n  buildhub init-kinto --server http://localhost:8888/v1 --auth user:pass")
+}
+
+fn find() -> Command {
+    let filter = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).help_heading("Filters")
+    };
+    settings(Command::new("find"), &[Kinto, Program])
+        .about("Ask the store: a table on a terminal, one JSON line a record in a pipe")
+        .args([
+            filter("product", "NAME", "firefox, thunderbird, fennec, devedition, focus or fenix"),
+            filter("channel", "NAME", "release, beta, aurora, esr, nightly, …"),
+            filter("version", "RANGE", "A version, or a range in the order of versions: \">=60.0, <61\""),
+            filter("build-id", "ID", "A build's id, such as 20161027110534"),
+            filter("revision", "HASH", "A source revision, whole or its beginning"),
+            filter("platform", "NAME", "win64, macosx, linux-x86_64, …"),
+            filter("locale", "NAME", "en-US, fr, …"),
+            filter("since", "DATE", "Built on this day or later (2018-01-31, or a time)"),
+            filter("until", "DATE", "Built before the end of this day (or before a time)"),
+        ])
+        .arg(
+            Arg::new("latest")
+                .long("latest")
+                .help("Only the latest build of each product and channel")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("limit")
+                .long("limit")
+                .value_name("N")
+                .help("At most so many records; 0 for all")
+                .value_parser(clap::value_parser!(usize))
+                .default_value("100"),
+        )
+        .arg(json())
+        .after_help(
+            "Examples:\n  \
+             buildhub find --product firefox --channel release --version '>=60.0, <61' --locale fr\n  \
+             buildhub find --build-id 20161027110534\n  \
+             buildhub find --latest --platform win64 --locale en-US\n  \
+             buildhub find --revision 829a3f99f260 --limit 0 | jq -r .download.url",
+        )
+}
+
+fn json() -> Arg {
+    Arg::new("json").long("json").help("Write the result as JSON, also on a terminal").action(ArgAction::SetTrue)
+}
+
+/// Adds the settings of these groups as flags.
+fn settings(command: Command, groups: &[Group]) -> Command {
+    let wanted = VARIABLES.iter().filter(|variable| groups.contains(&variable.group));
+    // Kinto answers "find" too, but loads nothing there.
+    let loads = command.get_name() != "find" && command.get_name() != "init-kinto";
+    let wanted =
+        wanted.filter(|variable| loads || !matches!(variable.name, "BATCH_MAX_REQUESTS" | "INITIALIZE_SERVER"));
+    command.args(wanted.map(flag))
+}
+
+fn flag(variable: &Variable) -> Arg {
+    let default = if variable.default.is_empty() { "nothing" } else { variable.default };
+    let help = format!("{} [env: {}] [default: {default}]", variable.help, variable.name);
+    let arg = Arg::new(variable.name).long(variable.flag).help(help).help_heading("Settings");
+    let arg = match SHORT.iter().find(|(name, _)| *name == variable.name) {
+        Some((_, short)) => arg.short(*short),
+        None => arg,
+    };
+    if variable.switch { arg.action(ArgAction::SetTrue) } else { arg.value_name(variable.name) }
+}
+
+/// The settings, with what the command line says over what the environment said.
+pub fn overlay(vars: Variables, matches: &ArgMatches) -> Variables {
+    VARIABLES.iter().fold(vars, |vars, variable| match given(matches, variable) {
+        Some(value) => vars.with(variable.name, value),
+        None => vars,
+    })
+}
+
+fn given(matches: &ArgMatches, variable: &Variable) -> Option<String> {
+    if variable.switch {
+        let is_set = matches.try_get_one::<bool>(variable.name).ok().flatten().copied().unwrap_or(false);
+        is_set.then(|| "true".to_owned())
+    } else {
+        matches.try_get_one::<String>(variable.name).ok().flatten().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_wins_over_its_variable() {
+        let matches = command().get_matches_from(["buildhub", "to-kinto", "-b", "other", "--auth", "me:secret"]);
+        let (_, matches) = matches.subcommand().unwrap();
+        let vars = overlay(Variables::default().with("BUCKET", "first").with("COLLECTION", "kept"), matches);
+        assert_eq!(
+            (vars.get("BUCKET"), vars.get("COLLECTION"), vars.get("AUTH")),
+            (Some("other"), Some("kept"), Some("me:secret"))
+        );
+    }
+
+    #[test]
+    fn every_variable_is_a_flag_of_the_whole_run() {
+        let command = latest();
+        for variable in VARIABLES {
+            assert!(command.get_arguments().any(|arg| arg.get_long() == Some(variable.flag)), "{}", variable.name);
+        }
+    }
+}

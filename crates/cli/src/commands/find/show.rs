@@ -1,0 +1,63 @@
+//! Records for people or programs.
+
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
+
+use buildhub_releases::Record;
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// Characters of a revision that tell it apart.
+const SHORT_REVISION: usize = 12;
+
+/// Writes JSON lines as they come, or collects a table.
+pub(super) struct Writer {
+    table: Option<Table>,
+    output: BufWriter<Stdout>,
+    written: usize,
+}
+
+impl Writer {
+    pub(super) fn new(json: bool) -> Self {
+        let stdout = io::stdout();
+        let table = (stdout.is_terminal() && !json).then(|| {
+            let mut table = Table::new();
+            table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(["product", "channel", "version", "platform", "locale", "build", "revision", "address"]);
+            table
+        });
+        Self { table, output: BufWriter::new(stdout), written: 0 }
+    }
+
+    pub(super) fn write(&mut self, record: Record) -> io::Result<()> {
+        self.written += 1;
+        let Some(table) = &mut self.table else {
+            serde_json::to_writer(&mut self.output, &record)?;
+            return self.output.write_all(b"\n");
+        };
+        let revision = record.source.revision.unwrap_or_default();
+        let build = record.build.and_then(|build| build.id).unwrap_or_default();
+        table.add_row([
+            record.source.product,
+            record.target.channel,
+            record.target.version,
+            record.target.platform,
+            record.target.locale,
+            build.to_string(),
+            revision.get(..SHORT_REVISION).unwrap_or(&revision).to_owned(),
+            record.download.url,
+        ]);
+        Ok(())
+    }
+
+    /// Ends the result; says how many records it has.
+    pub(super) fn finish(mut self, limit: usize) -> io::Result<usize> {
+        if let Some(table) = &self.table {
+            if self.written > 0 {
+                writeln!(self.output, "{table}")?;
+            }
+            let more = if self.written == limit { "; there may be more: --limit 0 shows all" } else { "" };
+            writeln!(self.output, "{} records{more}", self.written)?;
+        }
+        self.output.flush()?;
+        Ok(self.written)
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a command could not be performed.
+
+use buildhub_core::SettingError;
+use buildhub_indexer::target::TargetError;
+use buildhub_indexer::{ConnectError, ConvertError, LineError, RunError};
+use buildhub_kinto::KintoError;
+
+/// Why a command was stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Something could not be set up.
+    #[error(transparent)]
+    Connect(ConnectError),
+    /// A catch-up run was stopped.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A conversion was stopped.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// A load was stopped.
+    #[error(transparent)]
+    Load(#[from] LineError),
+    /// The store could not be made ready.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The store does not answer, or refuses.
+    #[error(transparent)]
+    Kinto(#[from] KintoError),
+    /// The result cannot be written.
+    #[error("cannot write the result: {0}")]
+    Output(#[source] std::io::Error),
+    /// No threads can be had.
+    #[error("cannot start: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl From<ConnectError> for CommandError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Setting(error) => Self::Setting(error),
+            other => Self::Connect(other),
+        }
+    }
+}
+
+impl CommandError {
+    /// Whether the command line or a setting is at fault.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Usage(_) | Self::Setting(_))
+    }
+
+    /// 2 where the command line or a setting is wrong, else 1.
+    pub fn exit_code(&self) -> u8 {
+        if self.is_usage() { 2 } else { 1 }
+    }
+}
