@@ -1,0 +1,93 @@
+# Every command a person types here. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# What `make setup` installs comes first.
+export PATH := $(CURDIR)/.tools/cargo/bin:$(CURDIR)/.tools/lambda/bin:$(PATH)
+
+PREFIX ?= $(HOME)/.local
+# The names under which people know the original Buildhub's commands.
+COMMANDS := inventory-to-records to-kinto latest-inventory-to-kinto
+# Tools that are built from source, pinned.
+CARGO_DENY := 0.20.2
+
+##@ Working
+.PHONY: setup
+setup: ## Install what building and testing need (again: nothing happens)
+	@scripts/setup
+
+.PHONY: run
+run: setup ## Show it all on this machine: sample archive, Kinto, a whole catch-up run
+	@scripts/run-local
+
+.PHONY: clean-run
+clean-run: kinto-stop ## Forget what `make run` and `make kinto` left behind
+	rm -rf .run
+
+.PHONY: kinto
+kinto: setup ## Start a Kinto on http://localhost:8888/v1 (BACKEND=memory or postgresql)
+	@kinto/bin/start $(or $(BACKEND),memory)
+
+.PHONY: kinto-stop
+kinto-stop: ## Stop it
+	@kinto/bin/stop
+
+.PHONY: install
+install: ## Install `buildhub` and the original's commands (PREFIX=~/.local)
+	cargo build --release --locked --package buildhub-cli
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$${CARGO_TARGET_DIR:-target}/release/buildhub" "$(DESTDIR)$(PREFIX)/bin/buildhub"
+	for command in $(COMMANDS); do ln -sf buildhub "$(DESTDIR)$(PREFIX)/bin/$$command"; done
+
+##@ Checking
+.PHONY: test
+test: setup ## Run every test, and the examples in the documentation
+	cargo test --workspace --all-features --locked --doc --quiet
+	cargo nextest run --workspace --all-features --locked --profile ci
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## Formatting, clippy and documentation, with warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-features --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --all-features --no-deps --locked --document-private-items --quiet
+
+.PHONY: deny
+deny: ## Bans, licences and sources of dependencies
+	@scripts/cargo-tool cargo-deny $(CARGO_DENY)
+	cargo deny --all-features check --hide-inclusion-graph bans licenses sources
+
+.PHONY: audit
+audit: ## Known vulnerabilities of dependencies (needs the advisory database)
+	@scripts/cargo-tool cargo-deny $(CARGO_DENY)
+	cargo deny --all-features check advisories
+
+##@ Shipping
+.PHONY: package
+package: setup ## A zip for each function: target/lambda-ARCH/FUNCTION/bootstrap.zip (ARCH=host, x86_64 or arm64)
+	@scripts/package $(or $(ARCH),host)
+
+.PHONY: package-check
+package-check: setup ## Show that the zips build for arm64, without the release's slow optimisation
+	@scripts/package arm64 ci
+
+##@ Measuring
+.PHONY: bench
+bench: setup ## Run the benchmarks
+	cargo bench --workspace --all-features --locked --benches
+
+.PHONY: bench-start
+bench-start: ## Start of each packaged function to its first request for work, and its memory then
+	@for zip in target/lambda-$$(uname -m | sed s/aarch64/arm64/)/*/bootstrap.zip; do echo "$$zip"; scripts/bench-start "$$zip"; done
+
+##@ Help
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
