@@ -1,7 +1,7 @@
 //! Classifying keys and making ids and records of them, over a mix as archives have it: about 14 % builds.
 //!
 //! `cargo bench -p buildhub-releases --bench classify`; criterion prints keys a second.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark, not the product")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a benchmark, not the product")]
 
 use std::hint::black_box;
 

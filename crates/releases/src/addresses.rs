@@ -168,3 +168,97 @@ impl Archive<'_> {
         major.is_some_and(|major: u32| major >= FIRST_BUILDHUB_VERSION)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Key, Product, classify};
+
+    fn keys(key: &str, highest_build: Option<u32>) -> Vec<String> {
+        match classify(key, Product::ALL.into_iter().collect()) {
+            Key::Archive(archive) => archive.metadata_keys(highest_build),
+            found => panic!("{key}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn a_nightly_has_its_metadata_beside_the_en_us_build() {
+        let found = keys(
+            "pub/firefox/nightly/2018/11/2018-11-10-19-37-05-mozilla-central-l10n/firefox-65.0a1.az.win64.installer.exe",
+            None,
+        );
+        let stem = "pub/firefox/nightly/2018/11/2018-11-10-19-37-05-mozilla-central/firefox-65.0a1.en-US.win64";
+        assert_eq!(found, [format!("{stem}.json"), format!("{stem}.buildhub.json"), format!("{stem}.txt")]);
+    }
+
+    #[test]
+    fn the_first_nightlies_have_text_before_json() {
+        let stem = "pub/firefox/nightly/2010/07/2010-07-04-05-mozilla-central/firefox-4.0b2pre.en-US.linux-i686";
+        assert_eq!(keys(&format!("{stem}.tar.bz2"), None), [format!("{stem}.txt"), format!("{stem}.json")]);
+    }
+
+    #[test]
+    fn a_nightly_of_fennec_shares_that_of_the_build_with_many_locales() {
+        let folder = "pub/mobile/nightly/2017/08/2017-08-09-10-03-39-mozilla-central-android-api-15";
+        let found = keys(&format!("{folder}-l10n/fennec-57.0a1.fr.android-arm.apk"), None);
+        assert_eq!(found[0], format!("{folder}/fennec-57.0a1.multi.android-arm.json"));
+        assert_eq!(found[1], format!("{folder}/fennec-57.0a1.en-US.android-arm.json"));
+
+        let below = keys(&format!("{folder}/en-US/fennec-57.0a1.en-US.android-arm.apk"), None);
+        assert_eq!(below[0], format!("{folder}/en-US/fennec-57.0a1.en-US.android-arm.json"));
+    }
+
+    #[test]
+    fn a_candidate_has_its_metadata_in_the_en_us_folder() {
+        let folder = "pub/firefox/candidates/49.0.1-candidates/build3/funnelcake90/win32";
+        let found = keys(&format!("{folder}/fr/Firefox Setup 49.0.1.exe"), None);
+        assert_eq!(found, [format!("{folder}/en-US/firefox-49.0.1.json")]);
+
+        let folder = "pub/mobile/candidates/64.0-candidates/build1/android-api-16";
+        let found = keys(&format!("{folder}/multi/fennec-64.0.multi.android-arm.apk"), None);
+        let expected = [
+            "en-US/fennec-64.0.en-US.android-arm.json",
+            "multi/fennec-64.0.multi.android-arm.json",
+            "en-US/buildhub.json",
+            "multi/buildhub.json",
+        ];
+        assert_eq!(found, expected.map(|name| format!("{folder}/{name}")));
+    }
+
+    #[test]
+    fn a_repack_asks_for_the_metadata_of_the_plain_build_first() {
+        let folder = "pub/firefox/candidates/51.0-candidates/build1";
+        let found = keys(&format!("{folder}/linux-x86_64-EME-free/zh-TW/firefox-51.0.tar.bz2"), None);
+        let expected = ["linux-x86_64", "linux-x86_64-EME-free"];
+        assert_eq!(found, expected.map(|platform| format!("{folder}/{platform}/en-US/firefox-51.0.json")));
+
+        let release = keys("pub/firefox/releases/51.0/win32-sha1/fr/Firefox Setup 51.0.exe", Some(2));
+        assert_eq!(release, ["pub/firefox/candidates/51.0-candidates/build2/win32/en-US/firefox-51.0.json"]);
+    }
+
+    #[test]
+    fn a_release_has_its_metadata_with_the_highest_candidate() {
+        let release = "pub/firefox/releases/64.0/mac/fr/Firefox 64.0.dmg";
+        let candidate = "pub/firefox/candidates/64.0-candidates/build12/mac/en-US";
+        let own = "pub/firefox/releases/64.0/mac";
+        let beside = [format!("{own}/en-US/buildhub.json"), format!("{own}/fr/buildhub.json")];
+        assert_eq!(keys(release, None), beside);
+        let [en_us, fr] = beside;
+        let with = [format!("{candidate}/firefox-64.0.json"), format!("{candidate}/buildhub.json"), en_us, fr];
+        assert_eq!(keys(release, Some(12)), with);
+    }
+
+    #[test]
+    fn a_flat_release_finds_its_candidate_by_the_platform_in_its_name() {
+        let release = "pub/firefox/releases/3.0/firefox-3.0.fr.linux-i686.tar.gz";
+        let expected = "pub/firefox/candidates/3.0-candidates/build3/linux-i686/en-US/firefox-3.0.json";
+        assert_eq!(keys(release, Some(3)), [expected]);
+        assert!(keys(release, None).is_empty());
+    }
+
+    #[test]
+    fn fenix_has_its_metadata_in_its_own_folder() {
+        let folder = "pub/fenix/candidates/142.0-candidates/build1/android/fenix-142.0-android-x86";
+        let found = keys(&format!("{folder}/fenix-142.0.multi.android-x86.apk"), None);
+        assert_eq!(found[0], format!("{folder}/fenix-142.0.multi.android-x86.json"));
+    }
+}

@@ -73,13 +73,20 @@ impl Archive<'_> {
             out.push_str(stamp);
             out.push('_');
         }
-        self.write_version(out);
+        for (index, part) in self.version.split('.').enumerate() {
+            if index > 0 {
+                out.push('-');
+            }
+            out.push_str(part);
+        }
+        self.write_candidate(out);
         out.push('_');
         out.push_str(&self.platform);
         out.push('_');
         out.push_str(&self.locale);
-        let written = out.split_off(start);
-        out.extend(written.chars().map(|c| if c == '.' { '-' } else { c.to_ascii_lowercase() }));
+        if let Some(id) = out.get_mut(start..) {
+            id.make_ascii_lowercase();
+        }
     }
 
     /// The channel that the key says: `release`, `beta`, `nightly-old-id`.
@@ -90,12 +97,13 @@ impl Archive<'_> {
     /// `target.version`: `50.0b11`, for a candidate `50.0b11rc2`, for a funnelcake `49.0.1rc3-funnelcake90`.
     pub fn target_version(&self) -> String {
         let mut version = String::with_capacity(self.version.len() + 4);
-        self.write_version(&mut version);
+        version.push_str(self.version);
+        self.write_candidate(&mut version);
         version
     }
 
-    fn write_version(&self, out: &mut String) {
-        out.push_str(self.version);
+    /// What follows the version proper: `rc<N>`, `-funnelcakeNN`.
+    fn write_candidate(&self, out: &mut String) {
         let funnelcake = match self.place {
             Place::Nightly { .. } => None,
             Place::Candidate { build, funnelcake } => {

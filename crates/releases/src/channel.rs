@@ -2,7 +2,7 @@
 
 use crate::Product;
 use crate::archive::Archive;
-use crate::layout::Place;
+use crate::layout::{self, Place};
 
 /// The channel of an archive by its key alone.
 ///
@@ -12,9 +12,10 @@ use crate::layout::Place;
 /// metadata says `esr`. `-old-id` marks Android builds under the former signing identity.
 pub(crate) fn of_archive(archive: &Archive<'_>) -> &'static str {
     match archive.place {
-        Place::Nightly { folder, .. } => {
-            let base = if folder.contains("aurora") { "aurora" } else { "nightly" };
-            if folder.contains("-old-id") { old_id(base) } else { base }
+        Place::Nightly { branch, .. } if layout::is_plain_branch(branch) => "nightly",
+        Place::Nightly { branch, .. } => {
+            let base = if branch.contains("aurora") { "aurora" } else { "nightly" };
+            if branch.contains("-old-id") { old_id(base) } else { base }
         }
         Place::Candidate { .. } => of_version(archive, false),
         Place::Release { .. } => of_version(archive, archive.version.ends_with("esr")),

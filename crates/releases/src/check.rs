@@ -54,3 +54,51 @@ fn is_id(id: &str) -> bool {
     id.starts_with(|first: char| first.is_ascii_alphanumeric())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        serde_json::from_value(serde_json::json!({
+            "id": "firefox_beta_50-0b11_macosx_el",
+            "source": {"product": "firefox"},
+            "target": {"platform": "macosx", "os": "mac", "version": "50.0b11", "channel": "beta", "locale": "el"},
+            "build": {"id": "20161027110534"},
+            "download": {"url": "https://archive.mozilla.org/x.dmg", "mimetype": "x/y", "size": 1, "date": "2016-10-28T00:56:42Z"}
+        }))
+        .unwrap()
+    }
+
+    fn refused(change: impl FnOnce(&mut Record)) -> Refusal {
+        let mut record = record();
+        change(&mut record);
+        record.check().unwrap_err()
+    }
+
+    #[test]
+    fn a_whole_record_is_accepted() {
+        assert_eq!(record().check(), Ok(()));
+    }
+
+    #[test]
+    fn each_fault_is_named_with_its_value_and_what_is_allowed() {
+        let refusals = [
+            ("id", refused(|record| record.id = "firefox_60.0".into())),
+            ("id", refused(|record| record.id = "_x".into())),
+            ("id", refused(|record| record.id = String::new())),
+            ("build.id", refused(|record| record.build = None)),
+            ("build.id", refused(|record| record.build = Some(crate::Build::default()))),
+            ("target.channel", refused(|record| record.target.channel = "default".into())),
+            ("target.platform", refused(|record| record.target.platform = "darwin".into())),
+            ("target.os", refused(|record| record.target.os = Some(Os::Win))),
+            ("target.locale", refused(|record| record.target.locale = "source".into())),
+            ("target.version", refused(|record| record.target.version = "60.0,1".into())),
+        ];
+        for (field, refusal) in refusals {
+            assert_eq!(refusal.field, field);
+            let text = refusal.to_string();
+            assert!(text.contains(field) && text.contains(&refusal.value) && text.contains(refusal.allowed), "{text}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::extension::Extension;
 use crate::layout::{self, Located, Place};
 use crate::metadata_key::{self, Form, MetadataKey};
 use crate::name::{self, Name};
-use crate::{Os, Products, locale, platform, words};
+use crate::{Os, Products, locale, platform};
 
 /// What a key of the archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,9 +109,6 @@ pub fn classify(key: &str, products: Products) -> Key<'_> {
 fn archive(key: &str, extension: Extension, products: Products) -> Result<Archive<'_>, NotABuild> {
     let located = layout::locate(key, products)?;
     let file = located.file;
-    if words::excludes_file(file) || file.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(NotABuild::ExcludedName);
-    }
     let stem = file.strip_suffix(extension.suffix()).unwrap_or(file);
     let name = name::archive(located.product, stem).ok_or(NotABuild::ExcludedName)?;
     let coordinates = Coordinates::of(&located, name)?;
@@ -153,7 +150,7 @@ impl<'a> Coordinates<'a> {
         let Name::Full(triple) = name else { return Err(NotABuild::UnknownLayout) };
         layout::check_version(triple.version)?;
         let platform = match located.place {
-            Place::Nightly { folder, .. } => platform::android_api(folder).unwrap_or(triple.platform),
+            Place::Nightly { branch, .. } => platform::android_api(branch).unwrap_or(triple.platform),
             _ => triple.platform,
         };
         Ok(Self { version: located.version.unwrap_or(triple.version), platform, locale: triple.locale })

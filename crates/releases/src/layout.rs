@@ -79,10 +79,14 @@ fn nightly(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
     if !is_branch_of(product, branch) {
         return Err(NotABuild::OtherBranch);
     }
-    if words::excludes_folder(branch) {
+    if !is_plain_branch(branch) && words::excludes_folder(branch) {
         return Err(NotABuild::ExcludedFolder);
     }
-    let place = Place::Nightly { folder, stamp: stamp(folder), branch, level };
+    let stamp = stamp(folder);
+    if stamp.contains('.') {
+        return Err(NotABuild::UnknownLayout);
+    }
+    let place = Place::Nightly { folder, stamp, branch, level };
     Ok(Located { product, place, version: None, platform: None, locale: None, file })
 }
 
@@ -102,12 +106,18 @@ fn branch(folder: &str) -> Option<&str> {
     (plain && !rest.is_empty()).then_some(rest)
 }
 
+/// Whether a branch says nothing beyond the name of its repository and whether it is localised, as nearly all do: a
+/// shortcut past the search for words in it.
+pub(crate) fn is_plain_branch(branch: &str) -> bool {
+    matches!(branch, "mozilla-central" | "mozilla-central-l10n" | "comm-central" | "comm-central-l10n")
+}
+
 fn is_branch_of(product: Product, branch: &str) -> bool {
     if product.is_android_only() {
         let version = branch.strip_prefix(product.file_prefix()).and_then(|rest| rest.strip_prefix('-'));
         return version.is_some_and(|rest| rest.contains("-android"));
     }
-    branch.contains("mozilla-central") || branch.contains("comm-central")
+    is_plain_branch(branch) || branch.contains("mozilla-central") || branch.contains("comm-central")
 }
 
 /// The first six parts of a folder's name.
@@ -168,7 +178,7 @@ fn platform_and_locale(product: Product, rest: &str) -> Result<Coordinates<'_>, 
     let (Some(first), Some(second), Some(file), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(if words::excludes_folder(rest) { NotABuild::ExcludedFolder } else { NotABuild::UnknownLayout });
     };
-    if words::excludes_folder(first) || words::excludes_folder(second) {
+    if words::excludes_folder(first) {
         return Err(NotABuild::ExcludedFolder);
     }
     if !platform::is_platform(first) {

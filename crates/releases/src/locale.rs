@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Folder names that look like a language and are none.
-const NO_LANGUAGES: [&str; 5] = ["xpi", "sdk", "src", "log", "test"];
+const NO_LANGUAGES: [&str; 7] = ["xpi", "sdk", "src", "log", "test", "stub", "asan"];
 
 /// The locale a folder or a part of a file name stands for, or `None` when it stands for none.
 ///

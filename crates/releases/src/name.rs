@@ -1,7 +1,7 @@
 //! The names of files.
 
 use crate::Product;
-use crate::{layout, platform};
+use crate::{layout, platform, words};
 
 /// `<version>.<locale>.<platform>`, what a name that stands alone says of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,15 +37,22 @@ pub(crate) fn archive(product: Product, stem: &str) -> Option<Name<'_>> {
 fn dashed(rest: &str) -> Option<Name<'_>> {
     let rest = rest.strip_suffix(".installer").unwrap_or(rest);
     if let Some(triple) = triple(rest) {
-        return Some(Name::Full(triple));
+        return (!words::excludes_file(triple.platform)).then_some(Name::Full(triple));
     }
-    rest.split('.').all(starts_with_digit).then_some(Name::Short)
+    let is_version = layout::is_version(rest) && rest.split('.').all(starts_with_digit);
+    (is_version && !words::excludes_file(rest)).then_some(Name::Short)
 }
 
 /// What follows `Firefox `: `Installer`, or words (`Setup`) and a version.
 fn spaced(rest: &str) -> bool {
     let rest = rest.trim_start_matches(' ');
-    rest == "Installer" || starts_with_digit(rest.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == ' '))
+    if rest == "Installer" {
+        return true;
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'-');
+    starts_with_digit(rest.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == ' '))
+        && rest.bytes().all(is_plain)
+        && !words::excludes_file(rest)
 }
 
 fn starts_with_digit(text: &str) -> bool {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::layout;
+
 /// The operating system of a build, `target.os`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -80,10 +82,13 @@ pub(crate) fn plain(raw: &str) -> &str {
     ["-EME-free", "-sha1"].into_iter().find_map(|suffix| raw.strip_suffix(suffix)).unwrap_or(raw)
 }
 
-/// The `android-api-NN` that the name of a nightly's folder carries.
-pub(crate) fn android_api(folder: &str) -> Option<&str> {
-    let start = folder.find("android-api-")?;
-    let rest = folder.get(start..)?;
+/// The `android-api-NN` that the branch of a nightly's folder carries.
+pub(crate) fn android_api(branch: &str) -> Option<&str> {
+    if layout::is_plain_branch(branch) {
+        return None;
+    }
+    let start = branch.find("android-api-")?;
+    let rest = branch.get(start..)?;
     let digits = rest.get("android-api-".len()..)?;
     let length = digits.bytes().take_while(u8::is_ascii_digit).count();
     if length == 0 { None } else { rest.get(.."android-api-".len() + length) }

@@ -40,9 +40,9 @@ impl Rank {
     }
 }
 
-/// The rank of a url, or of a key: what stands before `pub/` does not matter.
+/// The rank of a url, or of a key: what stands before the last `pub/` does not matter.
 pub fn rank_of_url(url: &str) -> Rank {
-    of_key(url.find("/pub/").and_then(|at| url.get(at + 1..)).unwrap_or(url))
+    of_key(url.rfind("/pub/").and_then(|at| url.get(at + 1..)).unwrap_or(url))
 }
 
 pub(crate) fn of_key(key: &str) -> Rank {
@@ -77,8 +77,55 @@ fn kind(file: &str) -> u32 {
     }
 }
 
-/// FNV-1a, 32 bits (RFC 9923), folded to 24 as it recommends. Spelt out because it must never change.
+/// FNV-1a, 32 bits, folded to 24 as its authors recommend. Spelt out because it must never change.
 fn tie(key: &str) -> u32 {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash >> 24) ^ (hash & 0x00ff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_are_ranked_as_the_table_says() {
+        let best_first = [
+            "Firefox Setup 60.0.exe",
+            "Firefox 60.0.dmg",
+            "fennec-60.0.apk",
+            "firefox-60.0.tar.xz",
+            "firefox-60.0.tar.bz2",
+            "firefox-60.0.tar.gz",
+            "Firefox 60.0.pkg",
+            "Firefox Setup 60.0.msi",
+            "Firefox Setup 60.0.msix",
+            "firefox-60.0.zip",
+            "firefox-60.0.deb",
+            "fenix-60.0.aab",
+            "Firefox Installer.exe",
+            "firefox-60.0.rpm",
+        ];
+        let ranks = best_first.map(|file| rank_of_url(&format!("pub/firefox/releases/60.0/x/fr/{file}")));
+        assert!(ranks.is_sorted_by(|better, worse| better > worse), "{ranks:?}");
+    }
+
+    #[test]
+    fn an_area_outweighs_a_kind() {
+        let ranks = ["releases/x/a.rpm", "candidates/x/a.exe", "nightly/x/a.exe"];
+        let ranks = ranks.map(|rest| rank_of_url(&format!("pub/firefox/{rest}")));
+        assert!(ranks.is_sorted_by(|better, worse| better > worse), "{ranks:?}");
+    }
+
+    #[test]
+    fn equals_in_all_else_differ_by_their_keys_in_a_way_that_never_changes() {
+        let url = "https://archive.mozilla.org/pub/firefox/releases/60.0/win32/fr/Firefox Setup 60.0.exe";
+        assert_eq!(rank_of_url(url).as_u32(), 3_461_277_421);
+        assert_ne!(rank_of_url(url), rank_of_url(&url.replace("Setup", "setup")));
+    }
+
+    #[test]
+    fn a_mirror_below_a_folder_named_pub_changes_no_rank() {
+        let key = "pub/firefox/releases/60.0/win32/fr/Firefox Setup 60.0.exe";
+        assert_eq!(rank_of_url(&format!("https://mirror.example/pub/mozilla/{key}")), rank_of_url(key));
+    }
 }

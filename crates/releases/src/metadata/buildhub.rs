@@ -45,7 +45,7 @@ pub fn record_from_buildhub_json(key: &str, body: &[u8], products: Products) -> 
     let download = fields.object("download")?;
     let mut metadata = read(&mut fields)?;
     let url = download.required("url")?;
-    let at = url.find("/pub/").map_or(0, |at| at + 1);
+    let at = url.rfind("/pub/").map_or(0, |at| at + 1);
     let (archive_url, archive_key) = url.split_at_checked(at).unwrap_or(("", &url));
     let archive = match classify(archive_key, products) {
         Key::Archive(archive) => archive,
