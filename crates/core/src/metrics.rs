@@ -60,12 +60,16 @@ metrics! {
     ROWS_READ = "RowsRead", Count, "Inventory rows read.";
     ROWS_REFUSED = "RowsRefused", Count, "Inventory rows that could not be read.";
     BUILDS_FOUND = "BuildsFound", Count, "Rows or events that name a build archive.";
+    RECORDS_READ = "RecordsRead", Count, "Records read from the store to know what it has.";
     RECORDS_UNCHANGED = "RecordsUnchanged", Count, "Archives whose record was already as it should be.";
     RECORDS_CREATED = "RecordsCreated", Count, "Records written that the store did not have.";
     RECORDS_UPDATED = "RecordsUpdated", Count, "Records written over an older one.";
     RECORDS_REFUSED = "RecordsRefused", Count, "Records that the store's schema or our checks refused.";
+    RECORDS_LOST = "RecordsLost", Count, "Records the store acknowledged that were not there when read back.";
     METADATA_REQUESTS = "MetadataRequests", Count, "Requests to the archive for metadata.";
     METADATA_MISSING = "MetadataMissing", Count, "Archives whose metadata is not there yet.";
+    RUNS_UNFINISHED = "RunsUnfinished", Count, "1 when a run's time was over before its end, else 0.";
+    FAULTS = "Faults", Count, "Things that could not be done, each with its reason in the log.";
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";
     FETCH_EXISTING_DURATION = "FetchExistingDuration", Milliseconds, "Bringing the index of known records up to date.";
     PUBLISH_DURATION = "PublishDuration", Milliseconds, "Writing records to the store.";

@@ -1,41 +1,51 @@
 //! A catch-up run as a Lambda function: started by a schedule, or by an inventory that has just landed.
 //!
 //! [`handler`] is a plain function of a payload, a context and a deadline, so that a test, the command line and
-//! Lambda's runtime call the same thing.
+//! Lambda's runtime call the same thing. A run whose time is over stops at a record's boundary, and says so; what is
+//! stored stays, and the next run goes on from there. (Handing the rest to further invocations would begin where
+//! [`Outcome::Unfinished`] is made.)
 
+mod metrics;
+
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use buildhub_core::store::{Location, S3Settings, Stores};
 use buildhub_core::trigger::{Trigger, TriggerError};
 use buildhub_core::{Deadline, SettingError, Variables};
+use buildhub_indexer::settings::{ArchiveSettings, FolderSettings, InventorySettings, KintoSettings};
+use buildhub_indexer::{CatchUp, ConnectError, LogProgress, Report, RunError};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 /// What a function keeps from one invocation to the next.
 #[derive(Debug)]
 pub struct Context {
-    /// Opens buckets and folders.
-    pub stores: Stores,
+    variables: Variables,
 }
 
 impl Context {
-    /// Reads the settings and makes what they ask for.
+    /// Takes the settings, and refuses at start what no invocation could use.
     pub fn from_variables(variables: &Variables) -> Result<Self, SettingError> {
-        Ok(Self { stores: Stores::new(S3Settings::from_variables(variables)?) })
+        KintoSettings::from_variables(variables)?;
+        ArchiveSettings::from_variables(variables)?;
+        InventorySettings::from_variables(variables)?;
+        FolderSettings::from_variables(variables)?;
+        buildhub_core::store::S3Settings::from_variables(variables)?;
+        Ok(Self { variables: variables.clone() })
     }
 }
 
 /// What an invocation did: the function's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// There was nothing to do.
     Nothing,
-    /// A run was started over this inventory's folder, or over the newest ones.
-    Started {
-        /// `s3://bucket/folder/`, when the event named an inventory.
-        inventory: Option<String>,
-    },
+    /// All was done that could be; the report says what could not.
+    Done(Box<Report>),
+    /// Time ran out first; the next run goes on.
+    Unfinished(Box<Report>),
 }
 
 /// Why an invocation failed. Lambda tries an asynchronous one again.
@@ -44,6 +54,12 @@ pub enum Error {
     /// The payload starts no run.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
+    /// Something could not be set up.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The run was stopped.
+    #[error(transparent)]
+    Run(#[from] RunError),
 }
 
 /// What Lambda shows of an error: its kind, to count and alarm by, and its message.
@@ -51,23 +67,37 @@ impl From<Error> for lambda_runtime::Diagnostic {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Trigger(_) => "Trigger",
+            Error::Connect(_) => "Connect",
+            Error::Run(RunError::Target(_)) => "Store",
+            Error::Run(RunError::Inventory(_) | RunError::Elsewhere { .. }) => "Inventory",
+            Error::Run(RunError::Pipeline(_)) => "Archive",
+            Error::Run(RunError::Connect(_)) => "Connect",
         };
         Self { error_type: kind.to_owned(), error_message: error.to_string() }
     }
 }
 
 /// Handles one event.
-pub async fn handler(payload: Value, context: &Context, _deadline: Deadline) -> Result<Outcome, Error> {
-    let inventory = match Trigger::read(&payload)? {
+pub async fn handler(payload: Value, context: &Context, deadline: Deadline) -> Result<Outcome, Error> {
+    let trigger = Trigger::read(&payload)?;
+    tracing::info!(?trigger, "started");
+    let now = Timestamp::now();
+    let progress = Arc::new(LogProgress::default());
+    let run = match trigger {
         Trigger::Test => return Ok(Outcome::Nothing),
-        Trigger::Schedule => None,
+        Trigger::Schedule => CatchUp::from_variables(&context.variables, now, progress).await?,
         Trigger::Inventory { bucket, folder } => {
-            let store = context.stores.open(&Location::S3 { bucket, prefix: folder }).await;
-            Some(store.describe())
+            CatchUp::from_variables(&context.variables, now, progress).await?.landed(&bucket, &folder)?
         }
     };
-    tracing::info!(inventory, "started");
-    Ok(Outcome::Started { inventory })
+    let (report, result) = run.until(deadline).run().await;
+    metrics::emit(&report, Timestamp::now());
+    for fault in &report.faults {
+        tracing::warn!(fault, "not done");
+    }
+    result?;
+    let report = Box::new(report);
+    Ok(if report.complete { Outcome::Done(report) } else { Outcome::Unfinished(report) })
 }
 
 /// When Lambda stops this invocation.
