@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p buildhub-inventory`
 
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on may stop")]
+
 use std::hint::black_box;
 use std::io::{Cursor, Read, Write as _};
 

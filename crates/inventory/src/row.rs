@@ -252,6 +252,6 @@ mod tests {
         assert_eq!(shown(&[b'x'; 200]), "x".repeat(200));
         assert_eq!(shown(&[b'x'; 201]), format!("{}…", "x".repeat(200)));
         assert_eq!(shown("€".repeat(300).as_bytes()).chars().count(), 201);
-        assert_eq!(shown(&[0xff; 100_000]).chars().count(), 201);
+        assert_eq!(shown(&vec![0xff; 100_000]).chars().count(), 201);
     }
 }

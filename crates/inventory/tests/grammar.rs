@@ -1,5 +1,13 @@
 //! What is read is what the `csv` crate reads, however the input is cut.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests stop at what they did not expect"
+)]
+
+use std::fmt::Write as _;
 use std::io::{self, Read};
 
 use buildhub_inventory::{CsvRows, RowFault, Rows, Schema, csv_rows};
@@ -140,7 +148,7 @@ fn form_encoded(key: &str) -> String {
         match byte {
             b' ' => text.push('+'),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => text.push(char::from(byte)),
-            other => text.push_str(&format!("%{other:02X}")),
+            other => write!(text, "%{other:02X}").unwrap(),
         }
         text
     })

@@ -1,5 +1,12 @@
 //! Inventories in a store: found, verified, and read to their end or refused by name.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests stop at what they did not expect"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub(super) struct Nightly {
 pub(super) enum Form {
     /// `….json`.
     Json,
-    /// `….txt`, alternating between its two forms.
+    /// `….txt`: two lines, or one on Windows.
     Txt,
 }
 
@@ -111,16 +111,15 @@ impl Nightly {
         if self.locales > 0 {
             return None;
         }
-        let (index, platform) =
-            self.platforms.iter().enumerate().find(|(_, platform)| self.metadata_name(platform) == name)?;
+        let platform = self.platforms.iter().find(|platform| self.metadata_name(platform) == name)?;
         if self.lost == Some(*platform) {
             return None;
         }
         let built = self.built(platform);
         Some(match self.form {
             Form::Json => json(&built),
-            Form::Txt if index % 2 == 0 => txt_two_lines(&built),
-            Form::Txt => txt_one_line(&built),
+            Form::Txt if platform.starts_with("win") => txt_one_line(&built),
+            Form::Txt => txt_two_lines(&built),
         })
     }
 

@@ -205,17 +205,22 @@ impl Cycle {
         }
     }
 
-    /// Today's nightlies: five a day for Firefox, one of them localised, and one of Thunderbird.
+    /// Today's nightlies: five a day for Firefox (one in a small sample), one of them localised, and one of Thunderbird.
     fn nightlies(&self, groups: &mut Vec<Group>) {
         let day = self.day(2017);
-        for (hour, locales) in [(4, 0), (10, self.share(90)), (13, 0), (16, 0), (22, 0)] {
+        let hours: &[u64] = if self.locales < 20 { &[10] } else { &[10, 4, 13, 16, 22] };
+        for hour in hours {
+            let locales = if *hour == 10 { self.share(90) } else { 0 };
             let version = format!("{}.0a1", 53 + self.number / 42);
-            let firefox = self.nightly(&FIREFOX, &version, day, hour, "mozilla-central");
+            let firefox = self.nightly(&FIREFOX, &version, day, *hour, "mozilla-central");
             self.with_twin(groups, &firefox, day, locales);
         }
         let version = format!("{}.0a1", 53 + self.number / 42);
-        let thunderbird =
-            Nightly { tree: "comm-central", ..self.nightly(&THUNDERBIRD, &version, day, 3, "comm-central") };
+        let thunderbird = Nightly {
+            platforms: OLD,
+            tree: "comm-central",
+            ..self.nightly(&THUNDERBIRD, &version, day, 3, "comm-central")
+        };
         self.with_twin(groups, &thunderbird, day, self.share(30));
     }
 
