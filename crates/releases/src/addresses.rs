@@ -40,30 +40,32 @@ impl Archive<'_> {
     fn nightly_keys(&self, folder: &str, level: Option<&str>) -> Vec<String> {
         let Some((parent, _)) = self.key.split_once(folder) else { return Vec::new() };
         let base = folder.strip_suffix("-l10n").unwrap_or(folder);
-        let stem = |locale: &str| {
+        // The name of the build of one locale, in the folder of those that are not localised.
+        let beside = |level: &str, locale: &str, suffix: &str| {
             let platform = self.file_platform.unwrap_or(self.raw_platform);
-            format!("{}-{}.{locale}.{platform}", self.product.file_prefix(), self.version)
+            [parent, base, "/", level, self.prefix(), "-", self.version, ".", locale, ".", platform, suffix].concat()
         };
         let shared = match self.product {
             Product::Fennec | Product::Focus | Product::Fenix => "multi",
             _ => "en-US",
         };
-        let path = format!("{parent}{base}/{}", stem(shared));
-        let json = format!("{path}.json");
-        if let Some(level) = level {
-            return vec![format!("{parent}{base}/{level}/{}.json", stem(level)), json];
+        let json = beside("", shared, ".json");
+        match level {
+            Some("en-US") => return vec![beside("en-US/", "en-US", ".json"), json],
+            Some(_) => return vec![beside("multi/", "multi", ".json"), json],
+            None => {}
         }
         let year: u16 = folder.get(..4).and_then(|year| year.parse().ok()).unwrap_or_default();
-        let text = format!("{path}.txt");
+        let text = beside("", shared, ".txt");
         let mut keys = if year < FIRST_JSON_YEAR {
             vec![text, json]
         } else if year < FIRST_BUILDHUB_YEAR {
             vec![json, text]
         } else {
-            vec![json, format!("{path}.buildhub.json"), text]
+            vec![json, beside("", shared, ".buildhub.json"), text]
         };
         if self.product == Product::Fennec {
-            keys.insert(1, format!("{parent}{base}/{}.json", stem("en-US")));
+            keys.insert(1, beside("", "en-US", ".json"));
         }
         keys
     }
@@ -75,9 +77,10 @@ impl Archive<'_> {
             let folder = self.candidate_folder(build);
             // A repack that keeps metadata of its own is rare; the plain platform's is nearly always there.
             for platform in [platform::plain(self.raw_platform), self.raw_platform] {
-                keys.push(format!("{folder}{platform}/en-US/{}", self.candidate_file("en-US")));
+                if keys.is_empty() || platform != platform::plain(platform) {
+                    keys.push([&folder, platform, "/en-US/", &self.candidate_file("en-US")].concat());
+                }
             }
-            keys.dedup();
             if self.locale == "multi" && self.file_platform.is_some() {
                 keys.push(format!("{platforms}{}/multi/{}", self.raw_platform, self.candidate_file("multi")));
             }
@@ -118,7 +121,9 @@ impl Archive<'_> {
         // A file that lies flat beside those of other platforms cannot share one name with them.
         let has_own_folder = self.product.is_android_only() || self.platforms_folder().is_some();
         let beside = self.folder().filter(|_| has_own_folder).map(|folder| format!("{folder}buildhub.json"));
-        keys.extend(beside.filter(|beside| !keys.contains(beside)).into_iter().collect::<Vec<_>>());
+        if let Some(beside) = beside.filter(|beside| !keys.contains(beside)) {
+            keys.push(beside);
+        }
     }
 
     /// `pub/<product>/candidates/<version>-candidates/build<N>/[funnelcakeNN/]`
@@ -136,9 +141,9 @@ impl Archive<'_> {
     fn candidate_file(&self, locale: &str) -> String {
         match self.file_platform {
             Some(platform) if self.product == Product::Fennec => {
-                format!("{}-{}.{locale}.{platform}.json", self.prefix(), self.version)
+                [self.prefix(), "-", self.version, ".", locale, ".", platform, ".json"].concat()
             }
-            _ => format!("{}-{}.json", self.prefix(), self.version),
+            _ => [self.prefix(), "-", self.version, ".json"].concat(),
         }
     }
 

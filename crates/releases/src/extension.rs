@@ -83,21 +83,20 @@ impl Extension {
 
     /// The extension of a file, judged by its very end, dots included.
     pub fn of(file: &str) -> Option<Self> {
-        let guess = match file.as_bytes().last()? {
-            b'p' => Self::Zip,
-            b'2' => Self::TarBz2,
-            b'z' if file.ends_with("gz") => Self::TarGz,
-            b'z' => Self::TarXz,
-            b'g' if file.ends_with("kg") => Self::Pkg,
-            b'g' => Self::Dmg,
-            b'k' => Self::Apk,
-            b'e' => Self::Exe,
-            b'x' => Self::Msix,
-            b'b' if file.ends_with("ab") => Self::Aab,
-            b'b' => Self::Deb,
+        Some(match file.as_bytes() {
+            [.., b'.', b'z', b'i', b'p'] => Self::Zip,
+            [.., b'.', b't', b'a', b'r', b'.', b'g', b'z'] => Self::TarGz,
+            [.., b'.', b't', b'a', b'r', b'.', b'b', b'z', b'2'] => Self::TarBz2,
+            [.., b'.', b't', b'a', b'r', b'.', b'x', b'z'] => Self::TarXz,
+            [.., b'.', b'd', b'm', b'g'] => Self::Dmg,
+            [.., b'.', b'p', b'k', b'g'] => Self::Pkg,
+            [.., b'.', b'a', b'p', b'k'] => Self::Apk,
+            [.., b'.', b'a', b'a', b'b'] => Self::Aab,
+            [.., b'.', b'e', b'x', b'e'] => Self::Exe,
+            [.., b'.', b'm', b's', b'i', b'x'] => Self::Msix,
+            [.., b'.', b'd', b'e', b'b'] => Self::Deb,
             _ => return None,
-        };
-        file.ends_with(guess.suffix()).then_some(guess)
+        })
     }
 }
 

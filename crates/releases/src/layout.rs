@@ -1,8 +1,7 @@
 //! The folders of the archive: from a key to the place of a file.
 
 use crate::classify::NotABuild;
-use crate::words;
-use crate::{Product, Products, platform};
+use crate::{Product, Products, cut, platform, words};
 
 /// Where a file of a build lies, with what its folder says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +47,10 @@ pub(crate) struct Located<'a> {
 /// Finds the place of a key that starts with `pub/`. Allocates nothing.
 pub(crate) fn locate(key: &str, products: Products) -> Result<Located<'_>, NotABuild> {
     let rest = key.strip_prefix("pub/").ok_or(NotABuild::OtherPrefix)?;
-    let (folder, rest) = rest.split_once('/').ok_or(NotABuild::OtherProduct)?;
+    let (folder, rest) = cut::first(rest, b'/').ok_or(NotABuild::OtherProduct)?;
     let product =
         Product::of_folder(folder).filter(|product| products.contains(*product)).ok_or(NotABuild::OtherProduct)?;
-    let (area, rest) = rest.split_once('/').ok_or(NotABuild::UnknownLayout)?;
+    let (area, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
     match area {
         "nightly" => nightly(product, rest),
         "candidates" => candidate(product, rest),
@@ -61,19 +60,19 @@ pub(crate) fn locate(key: &str, products: Products) -> Result<Located<'_>, NotAB
 }
 
 fn nightly(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
-    let mut parts = rest.split('/');
-    let (year, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (year, rest) = cut::first(rest, b'/').unwrap_or((rest, ""));
     if !is_number(year, 4) {
         return Err(NotABuild::ExcludedFolder);
     }
+    let (month, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
     if !is_number(month, 2) {
         return Err(NotABuild::UnknownLayout);
     }
-    let (Some(folder), Some(next)) = (parts.next(), parts.next()) else { return Err(NotABuild::UnknownLayout) };
-    let (level, file) = match (parts.next(), parts.next()) {
-        (None, _) => (None, next),
-        (Some(file), None) if next == "en-US" || next == "multi" => (Some(next), file),
-        _ => return Err(NotABuild::UnknownLayout),
+    let (folder, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
+    let (level, file) = match cut::first(rest, b'/') {
+        None => (None, rest),
+        Some((level @ ("en-US" | "multi"), file)) if !file.contains('/') => (Some(level), file),
+        Some(_) => return Err(NotABuild::UnknownLayout),
     };
     let branch = branch(folder).ok_or(NotABuild::UnknownLayout)?;
     if !is_branch_of(product, branch) {
@@ -96,7 +95,7 @@ fn branch(folder: &str) -> Option<&str> {
     const WIDTHS: [usize; 6] = [4, 2, 2, 2, 2, 2];
     let mut rest = folder;
     for (index, width) in WIDTHS.into_iter().enumerate() {
-        match rest.split_once('-') {
+        match cut::first(rest, b'-') {
             Some((part, after)) if is_number(part, width) => rest = after,
             _ if index < 3 => return None,
             _ => break,
@@ -122,15 +121,15 @@ fn is_branch_of(product: Product, branch: &str) -> bool {
 
 /// The first six parts of a folder's name.
 fn stamp(folder: &str) -> &str {
-    let end = folder.bytes().enumerate().filter(|(_, byte)| *byte == b'-').nth(5).map_or(folder.len(), |(at, _)| at);
-    folder.get(..end).unwrap_or(folder)
+    let sixth_dash = memchr::memchr_iter(b'-', folder.as_bytes()).nth(5);
+    sixth_dash.and_then(|end| folder.get(..end)).unwrap_or(folder)
 }
 
 fn candidate(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
-    let (folder, rest) = rest.split_once('/').ok_or(NotABuild::UnknownLayout)?;
+    let (folder, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
     let Some(version) = folder.strip_suffix("-candidates") else { return Err(NotABuild::ExcludedFolder) };
     check_version(version)?;
-    let (build, rest) = rest.split_once('/').ok_or(NotABuild::UnknownLayout)?;
+    let (build, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
     let build = build.strip_prefix("build").and_then(build_number).ok_or(NotABuild::UnknownLayout)?;
     let (funnelcake, rest) = funnelcake(rest);
     let (platform, locale, file) = platform_and_locale(product, rest)?;
@@ -145,7 +144,7 @@ pub(crate) fn build_number(digits: &str) -> Option<u32> {
 
 fn release(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
     let place = Place::Release { funnelcake: None };
-    let Some((version, rest)) = rest.split_once('/') else {
+    let Some((version, rest)) = cut::first(rest, b'/') else {
         return Ok(Located { product, place, version: None, platform: None, locale: None, file: rest });
     };
     check_version(version)?;
@@ -159,7 +158,7 @@ fn release(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
 }
 
 fn funnelcake(rest: &str) -> (Option<&str>, &str) {
-    match rest.split_once('/') {
+    match cut::first(rest, b'/') {
         Some((folder, after))
             if folder.strip_prefix("funnelcake").is_some_and(|number| is_number(number, number.len())) =>
         {
@@ -174,8 +173,8 @@ type Coordinates<'a> = (Option<&'a str>, Option<&'a str>, &'a str);
 /// `<platform>/<locale>/<file>`, or for Focus and Fenix `android/<product>-<version>-android-<abi>/<file>`, where the
 /// file's name has both.
 fn platform_and_locale(product: Product, rest: &str) -> Result<Coordinates<'_>, NotABuild> {
-    let mut parts = rest.split('/');
-    let (Some(first), Some(second), Some(file), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let parts = cut::first(rest, b'/').and_then(|(first, rest)| Some((first, cut::first(rest, b'/')?)));
+    let Some((first, (second, file))) = parts.filter(|(_, (_, file))| !file.contains('/')) else {
         return Err(if words::excludes_folder(rest) { NotABuild::ExcludedFolder } else { NotABuild::UnknownLayout });
     };
     if words::excludes_folder(first) {

@@ -38,6 +38,7 @@
 //! | `classify` | what a key is, and why it is no build |
 //! | `layout` | the folders: nightlies, candidates, releases |
 //! | `name` | the names of files |
+//! | `cut` | cutting texts at a byte, fast |
 //! | `words` | words that mark what is no build |
 //! | `locale`, `platform`, `extension`, `channel`, `date` | one coordinate each |
 //! | `archive` | an archive: its id and its record |
@@ -61,6 +62,7 @@ mod archive;
 mod channel;
 mod check;
 mod classify;
+mod cut;
 mod date;
 mod extension;
 mod layout;

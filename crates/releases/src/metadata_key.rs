@@ -4,7 +4,7 @@ use crate::archive::Archive;
 use crate::classify::NotABuild;
 use crate::layout::{self, Located, Place};
 use crate::name::{self, Triple};
-use crate::{Product, Products, locale, platform};
+use crate::{Product, Products, cut, locale, platform};
 
 /// How a metadata file is written, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ pub enum Form {
 impl Form {
     /// The form of a file, `None` when its extension is none of metadata.
     pub fn of(key: &str) -> Option<Self> {
-        match key.rsplit_once('.')? {
+        match cut::last(key, b'.')? {
             (_, "txt") => Some(Self::Text),
             ("buildhub", "json") => Some(Self::Buildhub),
             (stem, "json") if stem.ends_with("/buildhub") || stem.ends_with(".buildhub") => Some(Self::Buildhub),
@@ -101,7 +101,7 @@ impl MetadataKey<'_> {
 /// Reads a key whose extension is one of metadata. Allocates nothing.
 pub(crate) fn read(key: &str, form: Form, products: Products) -> Result<MetadataKey<'_>, NotABuild> {
     let located = layout::locate(key, products)?;
-    let Coordinates { version, platform, locale } = coordinates(&located, form).ok_or(NotABuild::OtherFile)?;
+    let Triple { version, platform, locale } = described(&located, form).ok_or(NotABuild::OtherFile)?;
     if locale::parse(locale).is_none() {
         return Err(NotABuild::BadLocale);
     }
@@ -109,9 +109,7 @@ pub(crate) fn read(key: &str, form: Form, products: Products) -> Result<Metadata
     Ok(MetadataKey { key, form, product: located.product, place: located.place, version, platform, locale })
 }
 
-type Coordinates<'a> = Triple<'a>;
-
-fn coordinates<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+fn described<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
     match located.place {
         Place::Nightly { .. } => nightly(located, form),
         Place::Candidate { .. } => candidate(located, form),

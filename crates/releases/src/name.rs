@@ -1,7 +1,7 @@
 //! The names of files.
 
 use crate::Product;
-use crate::{layout, platform, words};
+use crate::{cut, layout, platform, words};
 
 /// `<version>.<locale>.<platform>`, what a name that stands alone says of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +61,11 @@ fn starts_with_digit(text: &str) -> bool {
 
 /// Splits `<version>.<locale>.<platform>`. Locale and version are only cut, not judged.
 pub(crate) fn triple(text: &str) -> Option<Triple<'_>> {
-    let (rest, platform) = text.rsplit_once('.')?;
+    let (rest, platform) = cut::last(text, b'.')?;
     if !platform::is_platform(platform) {
         return None;
     }
-    let (version, locale) = rest.rsplit_once('.')?;
+    let (version, locale) = cut::last(rest, b'.')?;
     layout::is_version(version).then_some(Triple { version, locale, platform })
 }
 

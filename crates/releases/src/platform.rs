@@ -32,15 +32,14 @@ impl Os {
     /// assert_eq!(Os::of_platform("darwin"), None);
     /// ```
     pub fn of_platform(platform: &str) -> Option<Self> {
-        const STARTS: [(&str, Os); 6] = [
-            ("linux", Os::Linux),
-            ("win", Os::Win),
-            ("mac", Os::Mac),
-            ("android", Os::Android),
-            ("maemo", Os::Maemo),
-            ("eabi", Os::Android),
-        ];
-        STARTS.into_iter().find_map(|(start, os)| platform.starts_with(start).then_some(os))
+        match platform.as_bytes() {
+            [b'l', b'i', b'n', b'u', b'x', ..] => Some(Self::Linux),
+            [b'w', b'i', b'n', ..] => Some(Self::Win),
+            [b'm', b'a', b'c', ..] => Some(Self::Mac),
+            [b'm', b'a', b'e', b'm', b'o', ..] => Some(Self::Maemo),
+            [b'a', b'n', b'd', b'r', b'o', b'i', b'd', ..] | [b'e', b'a', b'b', b'i', ..] => Some(Self::Android),
+            _ => None,
+        }
     }
 
     /// The name in records.

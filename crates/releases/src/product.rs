@@ -61,7 +61,16 @@ impl Product {
 
     /// The product of a folder below `pub/`.
     pub(crate) fn of_folder(folder: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|product| product.folder() == folder)
+        // The names again, because a match on constants compares words where a loop over them calls for each.
+        Some(match folder {
+            "firefox" => Self::Firefox,
+            "thunderbird" => Self::Thunderbird,
+            "mobile" => Self::Fennec,
+            "devedition" => Self::Devedition,
+            "focus" => Self::Focus,
+            "fenix" => Self::Fenix,
+            _ => return None,
+        })
     }
 }
 

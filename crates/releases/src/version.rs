@@ -34,8 +34,8 @@ pub struct Version {
     suffixes: Vec<Suffix>,
 }
 
-/// One part of what follows the numbers. Derived order: kind, then word, then number.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// One part of what follows the numbers.
+#[derive(Debug, Clone)]
 struct Suffix {
     kind: Kind,
     /// Only for [`Kind::Other`].
@@ -133,6 +133,11 @@ impl Version {
         &self.text
     }
 
+    /// What a suffix is compared by: its kind, then its word, then its number.
+    fn suffix(&self, index: usize) -> (Kind, &str, u64) {
+        self.suffixes.get(index).map_or((Kind::End, "", 0), |suffix| (suffix.kind, &*suffix.word, suffix.number))
+    }
+
     /// The first number: 50 of `50.0b11`.
     pub fn major(&self) -> u64 {
         self.numbers.first().copied().unwrap_or_default()
@@ -143,13 +148,9 @@ impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
         // A shorter list of numbers is one that ends in zeros.
         self.numbers.cmp(&other.numbers).then_with(|| {
-            let end = Suffix { kind: Kind::End, word: Box::default(), number: 0 };
+            // Where one has ended and the other goes on, the end takes part.
             let length = self.suffixes.len().max(other.suffixes.len());
-            let at = |version: &Self, index: usize| version.suffixes.get(index).unwrap_or(&end).clone();
-            (0..length)
-                .map(|index| at(self, index).cmp(&at(other, index)))
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
+            (0..length).map(|index| self.suffix(index)).cmp((0..length).map(|index| other.suffix(index)))
         })
     }
 }
