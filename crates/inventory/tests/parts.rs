@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buildhub_core::store::{FolderStore, SharedStore};
-use buildhub_inventory::{ManifestError, Md5Hex, Part, PartError, Rows, Schema, latest, manifest_in, open_part};
-use buildhub_testkit::sample::{Inventory, Object, Sample, SampleSpec};
+use buildhub_inventory::{
+    ManifestError, Md5Hex, Part, PartError, Row, RowError, Rows, Schema, latest, manifest_in, open_part,
+};
+use buildhub_testkit::sample::{Inventory, Kind, Object, Sample, SampleSpec};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
@@ -55,6 +57,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+fn object(row: &Row<'_>) -> Result<Object, RowError> {
+    Ok(Object {
+        key: row.key()?.to_string(),
+        size: row.size()?,
+        last_modified: row.last_modified()?,
+        etag: row.etag().unwrap_or_default().into_owned(),
+        kind: Kind::Other,
+    })
+}
+
 /// Reads a part as a program would: on a thread that may block.
 async fn read(store: SharedStore, part: Part) -> Result<Vec<Object>, PartError> {
     let handle = Handle::current();
@@ -62,14 +74,8 @@ async fn read(store: SharedStore, part: Part) -> Result<Vec<Object>, PartError> 
         let mut rows = open_part(store, handle, "public/", &part, &Schema::default_csv());
         let mut objects = Vec::new();
         while let Some(row) = rows.next()? {
-            let row = row.unwrap();
-            objects.push(Object {
-                key: row.key().unwrap().to_string(),
-                size: row.size().unwrap(),
-                last_modified: row.last_modified().unwrap(),
-                etag: row.etag().unwrap().into_owned(),
-                kind: buildhub_testkit::sample::Kind::Other,
-            });
+            // What comes of damaged bytes before the damage is noticed may be anything.
+            objects.extend(row.and_then(|row| object(&row)));
         }
         assert_eq!(rows.progress().bytes, part.size);
         assert_eq!(rows.progress().rows, objects.len() as u64);
@@ -88,11 +94,7 @@ async fn every_object_of_the_archive_comes_out_of_its_inventory() {
     for part in found.manifest.parts {
         objects.extend(read(bucket.store(), part).await.unwrap());
     }
-    let expected: Vec<Object> = bucket
-        .sample
-        .objects()
-        .map(|object| Object { kind: buildhub_testkit::sample::Kind::Other, ..object })
-        .collect();
+    let expected: Vec<Object> = bucket.sample.objects().map(|object| Object { kind: Kind::Other, ..object }).collect();
     assert_eq!(objects, expected);
 }
 

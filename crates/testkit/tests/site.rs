@@ -140,7 +140,7 @@ async fn it_fails_as_ordered() {
     let response = client.get(url(&site, &key)).send().await;
     assert!(response.is_err() || response.unwrap().bytes().await.is_err());
 
-    site.fail(&path, Failure::Slow(Duration::from_secs(3600)));
+    site.fail(&path, Failure::Slow(Duration::from_hours(1)));
     let waiting = tokio::time::timeout(Duration::from_millis(50), client.get(url(&site, &key)).send());
     assert!(waiting.await.is_err());
 
@@ -170,12 +170,12 @@ async fn pipelined_requests_are_answered_in_order() {
     let address = site.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
     let answers = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
-        let mut requests = String::new();
+        let mut requests = Vec::new();
         for number in 0..10 {
             let connection = if number == 9 { "Connection: close\r\n" } else { "" };
-            requests += &format!("GET /page-{number}; HTTP/1.1\r\nHost: x\r\n{connection}\r\n");
+            write!(requests, "GET /page-{number}; HTTP/1.1\r\nHost: x\r\n{connection}\r\n").unwrap();
         }
-        stream.write_all(requests.as_bytes()).unwrap();
+        stream.write_all(&requests).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
