@@ -8,6 +8,9 @@
 //! 3. on how many keys the two disagree,
 //! 4. the reason: a numbered defect of the original, or an improvement.
 //!
+//! Not compared: `is_release_build_metadata`, `archive_url` and `archive_url_release`, which serve listings that this
+//! crate does without.
+//!
 //! A disagreement belongs to the first rule that fits it. Each must have one, and every rule must cover exactly as many
 //! as it says, so that neither a new disagreement nor one that has gone can hide.
 #![allow(
