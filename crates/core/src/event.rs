@@ -229,4 +229,29 @@ mod tests {
         assert!(said(json!(null)).contains("neither"));
         assert!(said(json!({})).contains("an empty object"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn every_key_comes_out_the_same_of_every_envelope(key in ".*") {
+            let form: String = percent_encoding::utf8_percent_encode(&key, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+                .replace("%20", "+");
+            let notified = objects(&json!({ "Records": [record("ObjectCreated:Put", &form)] }));
+            let detail = json!({ "bucket": { "name": "archive" }, "object": { "key": key } });
+            let bridged = objects(&json!({ "source": "aws.s3", "detail-type": "Object Created", "detail": detail }));
+            let expected = [Ok(event(Change::Created, &key))];
+            proptest::prop_assert_eq!(&notified[..], &expected);
+            proptest::prop_assert_eq!(&bridged[..], &expected);
+        }
+
+        #[test]
+        fn no_payload_makes_the_reader_panic(text in r#"[\[\]{}":,a-z0-9 .%+]{0,60}"#, key in ".*", name in ".*") {
+            if let Ok(payload) = serde_json::from_str::<Value>(&text) {
+                let _ = Envelope::read(&payload);
+                let _ = Envelope::read(&json!({ "Records": payload }));
+                let _ = Envelope::read(&json!({ "source": "aws.s3", "detail-type": name, "detail": payload }));
+            }
+            let _ = Envelope::read(&json!({ "Records": [record(&name, &key)] }));
+        }
+    }
 }

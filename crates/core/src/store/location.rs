@@ -72,4 +72,13 @@ mod tests {
         assert_eq!("s3://".parse::<Location>(), Err(LocationError::NoBucket));
         assert_eq!("http://x".parse::<Location>(), Err(LocationError::UnknownScheme));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_place_written_out_is_the_same_place(text in "(s3://)?[a-z./-]{0,20}") {
+            if let Ok(place) = text.parse::<Location>() {
+                proptest::prop_assert_eq!(place.to_string().parse(), Ok(place));
+            }
+        }
+    }
 }
