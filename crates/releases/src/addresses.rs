@@ -45,29 +45,17 @@ impl Archive<'_> {
             let platform = self.file_platform.unwrap_or(self.raw_platform);
             [parent, base, "/", level, self.prefix(), "-", self.version, ".", locale, ".", platform, suffix].concat()
         };
-        let shared = match self.product {
-            Product::Fennec | Product::Focus | Product::Fenix => "multi",
-            _ => "en-US",
+        // Builds whose metadata the localised ones share, by locale; a build of many locales before a single one.
+        let locales: &[&str] = match self.product {
+            Product::Fennec => &["multi", "en-US"],
+            Product::Focus | Product::Fenix => &["multi"],
+            _ => &["en-US"],
         };
-        let json = beside("", shared, ".json");
-        match level {
-            Some("en-US") => return vec![beside("en-US/", "en-US", ".json"), json],
-            Some(_) => return vec![beside("multi/", "multi", ".json"), json],
-            None => {}
-        }
-        let year: u16 = folder.get(..4).and_then(|year| year.parse().ok()).unwrap_or_default();
-        let text = beside("", shared, ".txt");
-        let mut keys = if year < FIRST_JSON_YEAR {
-            vec![text, json]
-        } else if year < FIRST_BUILDHUB_YEAR {
-            vec![json, text]
-        } else {
-            vec![json, beside("", shared, ".buildhub.json"), text]
-        };
-        if self.product == Product::Fennec {
-            keys.insert(1, beside("", "en-US", ".json"));
-        }
-        keys
+        let forms = forms_of_year(folder);
+        let in_level = level.map(|level| if level == "en-US" { ("en-US/", "en-US") } else { ("multi/", "multi") });
+        let in_level = in_level.map(|(folder, locale)| beside(folder, locale, ".json"));
+        let in_base = forms.iter().flat_map(|form| locales.iter().map(|locale| beside("", locale, form)));
+        in_level.into_iter().chain(in_base).take(4).collect()
     }
 
     fn candidate_keys(&self, build: u32) -> Vec<String> {
@@ -174,6 +162,18 @@ impl Archive<'_> {
     }
 }
 
+/// The forms that metadata of nightlies had in the year of a folder, the richest that is likely first.
+fn forms_of_year(folder: &str) -> &'static [&'static str] {
+    let year: u16 = folder.get(..4).and_then(|year| year.parse().ok()).unwrap_or_default();
+    if year < FIRST_JSON_YEAR {
+        &[".txt", ".json"]
+    } else if year < FIRST_BUILDHUB_YEAR {
+        &[".json", ".txt"]
+    } else {
+        &[".json", ".buildhub.json", ".txt"]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{Key, Product, classify};
@@ -207,6 +207,12 @@ mod tests {
         let found = keys(&format!("{folder}-l10n/fennec-57.0a1.fr.android-arm.apk"), None);
         assert_eq!(found[0], format!("{folder}/fennec-57.0a1.multi.android-arm.json"));
         assert_eq!(found[1], format!("{folder}/fennec-57.0a1.en-US.android-arm.json"));
+
+        let old = "pub/mobile/nightly/2010/09/2010-09-01-03-mozilla-central-maemo5-gtk/fennec-4.0b1pre";
+        let found = keys(&format!("{old}.multi.maemo5-gtk.tar.bz2"), None);
+        let expected =
+            ["multi.maemo5-gtk.txt", "en-US.maemo5-gtk.txt", "multi.maemo5-gtk.json", "en-US.maemo5-gtk.json"];
+        assert_eq!(found, expected.map(|end| format!("{old}.{end}")));
 
         let below = keys(&format!("{folder}/en-US/fennec-57.0a1.en-US.android-arm.apk"), None);
         assert_eq!(below[0], format!("{folder}/en-US/fennec-57.0a1.en-US.android-arm.json"));
