@@ -20,11 +20,16 @@ setup: ## Install what building and testing need (again: nothing happens)
 	@scripts/setup
 
 .PHONY: run
-run: setup ## Show it all on this machine: sample archive, Kinto, a whole catch-up run
+run: ## Show it all on this machine: sample archive, Kinto, a whole catch-up run
+	@scripts/setup run
 	@scripts/run-local
 
+.PHONY: stop
+stop: ## Stop what `make run` and `make kinto` started
+	@scripts/stop-local
+
 .PHONY: clean-run
-clean-run: kinto-stop ## Forget what `make run` and `make kinto` left behind
+clean-run: stop ## Forget what `make run` and `make kinto` left behind
 	rm -rf .run
 
 .PHONY: kinto

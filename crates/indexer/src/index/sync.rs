@@ -50,7 +50,8 @@ pub async fn refresh(
         tracing::info!(known = index.len(), stored = count, "the index does not agree with the store and is read anew");
         *index = Index::default();
         let again = read_changes(index, collection, progress).await?;
-        refreshed = Refreshed { read: refreshed.read + again.read, news: again.news };
+        // That the two disagreed is news by itself, also when nothing is left to read.
+        refreshed = Refreshed { read: refreshed.read + again.read, news: again.news + 1 };
     }
     Ok(refreshed)
 }

@@ -28,6 +28,8 @@ struct Arguments {
 
 /// The bucket that the inventory is delivered to.
 const BUCKET: &str = "sample-inventory";
+/// The inventory, as `INVENTORIES` names it.
+const NAME: &str = "firefox";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -43,7 +45,7 @@ async fn main() -> ExitCode {
 
 async fn serve(arguments: &Arguments) -> io::Result<()> {
     let sample = Sample::new(SampleSpec { rows: arguments.rows, seed: 1, parts: 4 });
-    let inventory = Inventory::of("firefox");
+    let inventory = Inventory::of(NAME);
     let bucket = arguments.folder.join(BUCKET);
     if !bucket.join(inventory.delivery()).join("manifest.checksum").exists() {
         sample.write_inventory(&bucket, &inventory)?;
@@ -57,7 +59,7 @@ async fn serve(arguments: &Arguments) -> io::Result<()> {
     }
     writeln!(out, "export ARCHIVE_URL='{}'", site.url())?;
     writeln!(out, "export INVENTORY_LOCATION='s3://{BUCKET}/{}'", inventory.prefix)?;
-    writeln!(out, "export INVENTORIES='{}'", inventory.name)?;
+    writeln!(out, "export INVENTORIES='{NAME}'")?;
     out.flush()?;
     tokio::signal::ctrl_c().await
 }
