@@ -44,9 +44,10 @@ pub async fn refresh(
     collection: &Collection,
     progress: &dyn Progress,
 ) -> Result<Refreshed, KintoError> {
+    let was_empty = index.is_empty();
     let mut refreshed = read_changes(index, collection, progress).await?;
     let count = collection.count().await?;
-    if count != index.len() as u64 && refreshed.read != count {
+    if count != index.len() as u64 && !was_empty {
         tracing::info!(known = index.len(), stored = count, "the index does not agree with the store and is read anew");
         *index = Index::default();
         let again = read_changes(index, collection, progress).await?;
