@@ -132,7 +132,7 @@ fn find() -> Command {
         )
         .arg(json())
         .after_help(
-            "Examples:\n  \
+            "Exit code 1 when nothing is found.\n\nExamples:\n  \
              buildhub find --product firefox --channel release --version '>=60.0, <61' --locale fr\n  \
              buildhub find --build-id 20161027110534\n  \
              buildhub find --latest --platform win64 --locale en-US\n  \

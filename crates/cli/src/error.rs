@@ -1,5 +1,7 @@
 //! Why a command could not be performed.
 
+use std::io::ErrorKind;
+
 use buildhub_core::SettingError;
 use buildhub_indexer::target::TargetError;
 use buildhub_indexer::{ConnectError, ConvertError, LineError, RunError};
@@ -53,6 +55,14 @@ impl CommandError {
     /// Whether the command line or a setting is at fault.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_) | Self::Setting(_))
+    }
+
+    /// Whether whoever read the result has gone, as `head` does: nobody is left to be told.
+    pub fn is_unheard(&self) -> bool {
+        match self {
+            Self::Output(error) | Self::Convert(ConvertError::Output(error)) => error.kind() == ErrorKind::BrokenPipe,
+            _ => false,
+        }
     }
 
     /// 2 where the command line or a setting is wrong, else 1.

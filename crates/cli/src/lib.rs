@@ -47,7 +47,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: Variables) -> ExitCod
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "buildhub {name}: {error}");
+            if !error.is_unheard() {
+                let _ = writeln!(std::io::stderr(), "buildhub {name}: {error}");
+            }
             ExitCode::from(error.exit_code())
         }
     }
@@ -80,7 +82,7 @@ fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, Co
     // A thread may still be waiting for standard input; the process need not.
     runtime.shutdown_background();
     done.inspect_err(|error| {
-        if !error.is_usage() {
+        if !error.is_usage() && !error.is_unheard() {
             telemetry.report(error);
         }
     })

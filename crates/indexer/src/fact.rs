@@ -44,6 +44,7 @@ pub enum Verdict {
 }
 
 /// Decides, whoever writes: the better archive wins, and of one archive the newest state.
+#[expect(clippy::match_same_arms, reason = "a table of decisions, read from top to bottom")]
 pub fn judge(stored: Option<&Fact>, offered: &Fact) -> Verdict {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let Some(stored) = stored else { return Verdict::New };

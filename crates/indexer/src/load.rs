@@ -99,7 +99,9 @@ impl Load {
         progress.end();
         let (index, counts, faults) = writer.finish();
         report.add_store(&counts);
-        faults.into_iter().for_each(|fault| report.fault(fault));
+        for fault in faults {
+            report.fault(fault);
+        }
         report.seconds.records = began.elapsed().as_secs_f64();
         if counts.created + counts.updated > 0 {
             self.prove(index, since, progress, report).await?;

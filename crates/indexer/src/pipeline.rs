@@ -111,8 +111,8 @@ pub(crate) fn resolve_all(
             async move {
                 let chunk = chunk?;
                 let task = tokio::spawn(async move {
-                    let resolved = resolver.resolve(&chunk, &knowledge).await?;
-                    Ok((chunk.len() as u64, resolved))
+                    let outcome = resolver.resolve(&chunk, &knowledge).await?;
+                    Ok((chunk.len() as u64, outcome))
                 });
                 task.await.unwrap_or_else(|stopped| Err(PipelineError::Task(stopped.to_string())))
             }

@@ -67,11 +67,10 @@ impl From<Error> for lambda_runtime::Diagnostic {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Trigger(_) => "Trigger",
-            Error::Connect(_) => "Connect",
+            Error::Connect(_) | Error::Run(RunError::Connect(_)) => "Connect",
             Error::Run(RunError::Target(_)) => "Store",
             Error::Run(RunError::Inventory(_) | RunError::Elsewhere { .. }) => "Inventory",
             Error::Run(RunError::Pipeline(_)) => "Archive",
-            Error::Run(RunError::Connect(_)) => "Connect",
         };
         Self { error_type: kind.to_owned(), error_message: error.to_string() }
     }

@@ -35,7 +35,10 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
     };
     let mut output = BufWriter::with_capacity(BUFFER, std::io::stdout());
     let (report, result) = convert.run(std::io::stdin(), &mut output, bar::progress()).await;
-    show(&report, matches.get_flag("json"), Channel::Error)?;
+    let result = result.map_err(CommandError::from);
+    if !result.as_ref().is_err_and(CommandError::is_unheard) {
+        show(&report, matches.get_flag("json"), Channel::Error)?;
+    }
     result?;
     Ok(report.is_success())
 }

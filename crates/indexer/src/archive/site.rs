@@ -75,13 +75,12 @@ impl Archive for SiteArchive {
         let Some(answer) = self.ask("read", Request::head(url.clone())).await? else { return Ok(None) };
         let size = answer.header("content-length").and_then(|text| text.parse().ok());
         let date = answer.header("last-modified").and_then(|text| rfc2822::parse(text).ok());
-        match (size, date) {
-            (Some(size), Some(date)) => Ok(Some(FileFacts { size, date: date.timestamp() })),
-            _ => {
-                let reason = "its answer to HEAD has no Content-Length or no Last-Modified".to_owned();
-                Err(ArchiveError { operation: "read", address: url.to_string(), reason })
-            }
-        }
+        let facts = size.zip(date).map(|(size, date)| FileFacts { size, date: date.timestamp() });
+        facts.map(Some).ok_or_else(|| ArchiveError {
+            operation: "read",
+            address: url.to_string(),
+            reason: "its answer to HEAD has no Content-Length or no Last-Modified".to_owned(),
+        })
     }
 
     async fn list(&self, folder: &str) -> Result<Folder, ArchiveError> {

@@ -222,7 +222,9 @@ impl CatchUp {
         self.progress.end();
         let (mut index, counts, faults) = writer.finish();
         report.add_store(&counts);
-        faults.into_iter().for_each(|fault| report.fault(fault));
+        for fault in faults {
+            report.fault(fault);
+        }
         report.seconds.records = began.elapsed().as_secs_f64();
         keep(report, self.caches.keep_metadata(&self.library).await);
         if loaded.is_ok() && counts.created + counts.updated > 0 {

@@ -3,15 +3,19 @@
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 
 use buildhub_releases::Record;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 
 /// Characters of a revision that tell it apart.
 const SHORT_REVISION: usize = 12;
+
+/// So few records are shown with their addresses, which are too long for a table.
+const MAX_ADDRESSES: usize = 10;
 
 /// Writes JSON lines as they come, or collects a table.
 pub(super) struct Writer {
     table: Option<Table>,
     output: BufWriter<Stdout>,
+    addresses: Vec<String>,
     written: usize,
 }
 
@@ -20,11 +24,11 @@ impl Writer {
         let stdout = io::stdout();
         let table = (stdout.is_terminal() && !json).then(|| {
             let mut table = Table::new();
-            table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_header(["product", "channel", "version", "platform", "locale", "build", "revision", "address"]);
+            table.load_style(presets::NOTHING);
+            table.set_header(["product", "channel", "version", "platform", "locale", "build", "revision"]);
             table
         });
-        Self { table, output: BufWriter::new(stdout), written: 0 }
+        Self { table, output: BufWriter::new(stdout), addresses: Vec::new(), written: 0 }
     }
 
     pub(super) fn write(&mut self, record: Record) -> io::Result<()> {
@@ -43,8 +47,10 @@ impl Writer {
             record.target.locale,
             build.to_string(),
             revision.get(..SHORT_REVISION).unwrap_or(&revision).to_owned(),
-            record.download.url,
         ]);
+        if self.addresses.len() < MAX_ADDRESSES {
+            self.addresses.push(record.download.url);
+        }
         Ok(())
     }
 
@@ -54,8 +60,14 @@ impl Writer {
             if self.written > 0 {
                 writeln!(self.output, "{table}")?;
             }
+            if self.written <= MAX_ADDRESSES {
+                for address in &self.addresses {
+                    writeln!(self.output, "{address}")?;
+                }
+            }
             let more = if self.written == limit { "; there may be more: --limit 0 shows all" } else { "" };
-            writeln!(self.output, "{} records{more}", self.written)?;
+            let hint = if self.written > MAX_ADDRESSES { "; --json has their addresses" } else { "" };
+            writeln!(self.output, "{} records{more}{hint}", self.written)?;
         }
         self.output.flush()?;
         Ok(self.written)
