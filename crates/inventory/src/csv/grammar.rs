@@ -34,7 +34,7 @@ impl Grammar {
     }
 
     /// Reads the row at the start of `input` into `ranges`. `is_last` says that no input follows.
-    pub(super) fn scan(&mut self, input: &[u8], is_last: bool, ranges: &mut Vec<(usize, usize)>) -> Scan {
+    pub(super) fn scan(&mut self, input: &[u8], is_last: bool, ranges: &mut [(usize, usize)]) -> Scan {
         self.restart(input.len());
         let columns = self.ends.len();
         let mut surplus = [0; 64];
@@ -67,11 +67,11 @@ impl Grammar {
     }
 
     /// The columns found, as ranges of the output.
-    fn ranges(&self, found: usize, ranges: &mut Vec<(usize, usize)>) {
-        ranges.clear();
+    fn ranges(&self, found: usize, ranges: &mut [(usize, usize)]) {
+        ranges.fill((0, 0));
         let mut start = 0;
-        for end in self.ends.iter().take(found) {
-            ranges.push((start, *end));
+        for (range, end) in ranges.iter_mut().zip(self.ends.iter().take(found)) {
+            *range = (start, *end);
             start = *end;
         }
     }

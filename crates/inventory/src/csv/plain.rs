@@ -17,12 +17,20 @@ pub(super) enum Plain {
     Incomplete,
 }
 
-/// Reads a row of `columns` columns at the start of `input` into `ranges`.
+/// Reads a row of as many columns as there are `ranges` at the start of `input`.
 #[inline]
-pub(super) fn scan(input: &[u8], columns: usize, ranges: &mut Vec<(usize, usize)>) -> Plain {
-    ranges.clear();
+pub(super) fn scan(input: &[u8], ranges: &mut [(usize, usize)]) -> Plain {
+    // Where the column begins, and where the one before it has ended.
     let mut at = 0;
-    loop {
+    let mut follows = None;
+    for range in ranges {
+        if let Some(end) = follows {
+            match input.get(end) {
+                Some(b',') => at = end + 1,
+                Some(_) => return Plain::Unusual,
+                None => return Plain::Incomplete,
+            }
+        }
         match input.get(at) {
             Some(b'"') => {}
             Some(_) => return Plain::Unusual,
@@ -32,16 +40,16 @@ pub(super) fn scan(input: &[u8], columns: usize, ranges: &mut Vec<(usize, usize)
         let Some(length) = input.get(start..).and_then(|rest| memchr(b'"', rest)) else {
             return Plain::Incomplete;
         };
-        let end = start + length;
-        ranges.push((start, end));
-        match (input.get(end + 1), ranges.len() == columns) {
-            (Some(b','), false) => at = end + 2,
-            (Some(b'\r'), true) if input.get(end + 2) == Some(&b'\n') => return Plain::Row(end + 3),
-            // Where the line feed of a `\r\n` has not come yet, it will be an empty line, and those are passed over.
-            (Some(b'\n' | b'\r'), true) => return Plain::Row(end + 2),
-            (Some(_), _) => return Plain::Unusual,
-            (None, _) => return Plain::Incomplete,
-        }
+        *range = (start, start + length);
+        follows = Some(start + length + 1);
+    }
+    let Some(end) = follows else { return Plain::Unusual };
+    match input.get(end) {
+        Some(b'\r') if input.get(end + 1) == Some(&b'\n') => Plain::Row(end + 2),
+        // Where the line feed of a `\r\n` has not come yet, it will be an empty line, and those are passed over.
+        Some(b'\n' | b'\r') => Plain::Row(end + 1),
+        Some(_) => Plain::Unusual,
+        None => Plain::Incomplete,
     }
 }
 
@@ -50,8 +58,8 @@ mod tests {
     use super::*;
 
     fn columns(input: &str, count: usize) -> (Plain, Vec<&str>) {
-        let mut ranges = Vec::new();
-        let found = scan(input.as_bytes(), count, &mut ranges);
+        let mut ranges = vec![(0, 0); count];
+        let found = scan(input.as_bytes(), &mut ranges);
         (found, ranges.iter().map(|(start, end)| &input[*start..*end]).collect())
     }
 

@@ -73,7 +73,7 @@ impl CsvRows {
             start: 0,
             end: 0,
             state: State::Reading,
-            spans: Spans::default(),
+            spans: Spans::of(layout.columns),
             grammar: Grammar::new(layout.columns),
             layout,
             progress: Progress::default(),
@@ -84,7 +84,7 @@ impl CsvRows {
     fn advance(&mut self) -> Result<Option<Result<(), RowError>>, PartError> {
         loop {
             let (window, is_last) = window(&self.buffer, self.start, self.end, self.state);
-            match plain::scan(window, self.layout.columns, &mut self.spans.ranges) {
+            match plain::scan(window, &mut self.spans.ranges) {
                 Plain::Row(bytes) => {
                     self.spans.source = Source::Input { at: self.start };
                     self.take(bytes);

@@ -1,15 +1,23 @@
 //! Where a row's columns stand in a buffer.
 
-/// The columns of one row, as ranges of the buffer they stand in; the vector is used again for every row.
-#[derive(Debug, Default)]
+/// The columns of one row, as ranges of the buffer they stand in; used again for every row.
+#[derive(Debug)]
 pub(super) struct Spans {
+    /// As many as the schema has columns.
     pub(super) ranges: Vec<(usize, usize)>,
     /// Which buffer the ranges belong to.
     pub(super) source: Source,
 }
 
+impl Spans {
+    /// Room for a row of so many columns.
+    pub(super) fn of(columns: usize) -> Self {
+        Self { ranges: vec![(0, 0); columns], source: Source::Unescaped }
+    }
+}
+
 /// The buffers a row may stand in.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Source {
     /// The input itself, the row needing no unescaping; ranges count from where the row begins.
     Input {
@@ -17,7 +25,6 @@ pub(super) enum Source {
         at: usize,
     },
     /// The grammar's output.
-    #[default]
     Unescaped,
 }
 
