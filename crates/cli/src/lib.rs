@@ -43,7 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: Variables) -> ExitCod
         }
     };
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
-    match perform(name, matches, arguments::overlay(vars, matches)) {
+    match perform(name, matches, &arguments::overlay(vars, matches)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -66,16 +66,16 @@ fn expand(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 }
 
 /// Performs a command; says whether all of it could be done.
-fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, CommandError> {
-    let telemetry = Telemetry::start(&TelemetrySettings::from_variables(&vars, LogFormat::Human)?)?;
+fn perform(name: &str, matches: &ArgMatches, vars: &Variables) -> Result<bool, CommandError> {
+    let telemetry = Telemetry::start(&TelemetrySettings::from_variables(vars, LogFormat::Human)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
     let done = runtime.block_on(async {
         match name {
-            "inventory-to-records" => commands::convert::run(matches, &vars).await,
-            "to-kinto" => commands::load::run(matches, &vars).await,
-            "latest-inventory-to-kinto" => commands::latest::run(matches, &vars).await,
-            "init-kinto" => commands::init::run(matches, &vars).await,
-            "find" => commands::find::run(matches, &vars).await,
+            "inventory-to-records" => commands::convert::run(matches, vars).await,
+            "to-kinto" => commands::load::run(matches, vars).await,
+            "latest-inventory-to-kinto" => commands::latest::run(matches, vars).await,
+            "init-kinto" => commands::init::run(matches, vars).await,
+            "find" => commands::find::run(matches, vars).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     });

@@ -41,7 +41,9 @@ fn as_text(report: &Report) -> String {
         }
         let more = report.fault_count - report.faults.len() as u64;
         if more > 0 {
-            text.push_str(&format!("\n  … and {} more", grouped(more)));
+            text.push_str("\n  … and ");
+            text.push_str(&grouped(more));
+            text.push_str(" more");
         }
     }
     text.push('\n');

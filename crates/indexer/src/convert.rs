@@ -95,6 +95,7 @@ impl Convert {
             reading.await.map_err(|stopped| ConvertError::Task(stopped.to_string()))?;
         report.read.add(&read);
         report.builds.add(&builds);
+        report.judge_rows();
         written?;
         result?;
         let knowledge = Knowledge { learned, complete: false };

@@ -131,6 +131,16 @@ impl Report {
         }
     }
 
+    /// Notes rows that could not be read as one thing that could not be done.
+    pub(crate) fn judge_rows(&mut self) {
+        if self.read.bad_rows > 0 {
+            self.fault(format!(
+                "{} rows of the inventory cannot be read; the log names the first of them",
+                self.read.bad_rows
+            ));
+        }
+    }
+
     /// Whether all that could be asked of the run was done: what a command's exit code says.
     pub fn is_success(&self) -> bool {
         self.complete && self.fault_count == 0
@@ -139,6 +149,7 @@ impl Report {
     /// Adds what became of some builds; what was left out is logged, the first of each kind word for word.
     pub fn add_resolved(&mut self, resolved: &Resolved) {
         self.builds.without_metadata += resolved.without_metadata;
+        self.builds.outranked += resolved.outranked;
         for refusal in &resolved.refused {
             self.builds.refused += 1;
             if self.builds.refused <= MAX_FAULTS as u64 {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use buildhub_releases::{Archive, Facts, Key, Metadata, Products, classify};
 use futures::{StreamExt as _, stream};
 
+use crate::fact::{IdHash, Verdict, judge};
 use crate::metadata::{Library, LibraryError};
 use crate::ready::Ready;
 use crate::scan::Learned;
@@ -52,12 +53,35 @@ pub struct Resolver {
 pub struct Resolved {
     /// Records to be written.
     pub ready: Vec<Ready>,
+    /// Builds of which a better archive is among them.
+    pub outranked: u64,
     /// Builds that make no record for want of metadata.
     pub without_metadata: u64,
     /// Builds whose record does not pass the checks, each with its reason.
     pub refused: Vec<String>,
     /// Builds that could not be resolved, each with its reason.
     pub faults: Vec<String>,
+}
+
+impl Resolved {
+    /// Of several archives of one build the best stays. An inventory lists them close together, so that they meet here;
+    /// those that do not are told apart when they are written.
+    fn keep_best(&mut self) {
+        let mut places: HashMap<IdHash, usize> = HashMap::with_capacity(self.ready.len());
+        let mut best: Vec<Ready> = Vec::with_capacity(self.ready.len());
+        for ready in std::mem::take(&mut self.ready) {
+            if let Some(other) = places.get(&ready.hash).and_then(|place| best.get_mut(*place)) {
+                self.outranked += 1;
+                if judge(Some(&other.fact), &ready.fact) == Verdict::Changed {
+                    *other = ready;
+                }
+            } else {
+                places.insert(ready.hash, best.len());
+                best.push(ready);
+            }
+        }
+        self.ready = best;
+    }
 }
 
 /// What was found under a list of addresses.
@@ -88,6 +112,7 @@ impl Resolver {
                 Err(error) => resolved.faults.push(format!("{}: {error}", archive.key)),
             }
         }
+        resolved.keep_best();
         Ok(resolved)
     }
 

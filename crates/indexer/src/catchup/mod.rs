@@ -28,7 +28,7 @@ use crate::target::{TargetError, keep};
 use crate::writer::Writer;
 use scanning::{Scan, Scanned};
 
-/// Time kept back before a deadline, for the proof and the caches.
+/// Time kept back before a deadline, for the proof and the caches; less where there is little.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// Time between two keepings of the caches during a long load.
@@ -73,6 +73,7 @@ pub struct CatchUp {
     selection: Arc<Selection>,
     temporary: PathBuf,
     deadline: Deadline,
+    margin: Duration,
     progress: Arc<dyn Progress>,
 }
 
@@ -104,6 +105,7 @@ impl CatchUp {
             selection: Arc::new(Selection::from_variables(vars, now)?),
             temporary: folders.temporary,
             deadline: Deadline::NONE,
+            margin: MARGIN,
             target,
             archive,
             progress,
@@ -113,6 +115,8 @@ impl CatchUp {
     /// The same run, ending at a record's boundary before `deadline`.
     #[must_use]
     pub fn until(mut self, deadline: Deadline) -> Self {
+        // Of a short time, a quarter: less would leave none for the work.
+        self.margin = deadline.remaining().map_or(MARGIN, |left| MARGIN.min(left / 4));
         self.deadline = deadline;
         self
     }
@@ -143,7 +147,7 @@ impl CatchUp {
 
     async fn steps(&self, report: &mut Report) -> Result<(), RunError> {
         let opened = self.target.open(&self.caches, &*self.progress, report).await?;
-        let found = self.manifests().await?;
+        let found = self.manifests(report).await?;
         report.inventories = found.iter().map(|found| found.folder.clone()).collect();
         let before = self.caches.done().await;
         let done = self.done(&before, &found);
@@ -162,13 +166,24 @@ impl CatchUp {
     }
 
     /// The inventories to be read: the one that landed, or the newest of each folder.
-    async fn manifests(&self) -> Result<Vec<Found>, ManifestError> {
+    /// One that cannot be had leaves the others alone.
+    async fn manifests(&self, report: &mut Report) -> Result<Vec<Found>, ManifestError> {
         if let Some(folder) = &self.landed {
             return Ok(vec![manifest_in(&*self.inventory, folder).await?]);
         }
         let mut found = Vec::with_capacity(self.folders.len());
+        let mut missing = Vec::new();
         for folder in &self.folders {
-            found.push(latest(&*self.inventory, folder).await?);
+            match latest(&*self.inventory, folder).await {
+                Ok(inventory) => found.push(inventory),
+                Err(error) => missing.push(error),
+            }
+        }
+        if found.is_empty() {
+            return missing.into_iter().next().map_or(Ok(found), Err);
+        }
+        for error in missing {
+            report.fault(error);
         }
         Ok(found)
     }
@@ -196,11 +211,12 @@ impl CatchUp {
             download_url: self.archive.download_url.clone(),
             temporary: self.temporary.clone(),
             deadline: self.deadline,
-            margin: MARGIN,
+            margin: self.margin,
             progress: Arc::clone(&self.progress),
         };
         let scanned = scan.run(found, index, report).await;
         self.progress.end();
+        report.judge_rows();
         report.seconds.inventory = began.elapsed().as_secs_f64();
         Ok(scanned)
     }
@@ -256,7 +272,7 @@ impl CatchUp {
             let (builds, resolved) = result?;
             report.add_resolved(&resolved);
             for ready in resolved.ready {
-                if self.deadline.is_within(MARGIN) {
+                if self.deadline.is_within(self.margin) {
                     report.complete = false;
                     return Ok(writer.flush().await.map_err(TargetError::from)?);
                 }
