@@ -1,5 +1,8 @@
 //! The Lambda function `s3-inventory`: telemetry, settings, context, run.
 
+use std::io::Write as _;
+use std::process::ExitCode;
+
 use buildhub_core::Variables;
 use buildhub_core::telemetry::{LogFormat, Telemetry, TelemetrySettings};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -7,7 +10,18 @@ use s3_inventory::{Context, deadline, handler};
 use serde_json::Value;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Lambda shows standard error of a function that does not start.
+            let _ = writeln!(std::io::stderr(), "s3-inventory: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     let variables = Variables::from_process();
     let telemetry = Telemetry::start(&TelemetrySettings::from_variables(&variables, LogFormat::Json)?)?;
     let context = Context::from_variables(&variables)?;
