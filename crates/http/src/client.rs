@@ -145,7 +145,7 @@ impl Http {
         self.wait_for_pause().await;
         let sent = Instant::now();
         let limit = self.settings.timeout;
-        let head = match tokio::time::timeout(limit, self.client.execute(self.ready(request))).await {
+        let head = match tokio::time::timeout(limit, self.client.execute(ready(request))).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.cause(error)),
             Err(_) => Err(Cause::Timeout { limit }),
@@ -160,16 +160,6 @@ impl Http {
         }
         let (method, url) = (request.method.clone(), request.url.clone());
         Ok(Streamed::new(response, method, url, attempt, self.settings.read_timeout))
-    }
-
-    /// The request as the transport takes it.
-    fn ready(&self, request: &Request) -> reqwest::Request {
-        let mut ready = reqwest::Request::new(request.method.clone(), request.url.clone());
-        *ready.headers_mut() = request.headers.clone();
-        if !request.body.is_empty() {
-            *ready.body_mut() = Some(request.body.clone().into());
-        }
-        ready
     }
 
     fn cause(&self, error: reqwest::Error) -> Cause {
@@ -191,6 +181,16 @@ impl Http {
             }
         }
     }
+}
+
+/// The request as the transport takes it.
+fn ready(request: &Request) -> reqwest::Request {
+    let mut ready = reqwest::Request::new(request.method.clone(), request.url.clone());
+    *ready.headers_mut() = request.headers.clone();
+    if !request.body.is_empty() {
+        *ready.body_mut() = Some(request.body.clone().into());
+    }
+    ready
 }
 
 fn may_repeat(error: &HttpError, repeat: Repeat<'_>) -> bool {

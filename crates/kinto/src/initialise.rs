@@ -58,6 +58,14 @@ struct Found {
     permissions: Permissions,
 }
 
+/// What a look at an object shows.
+enum Look {
+    Found(Found),
+    Absent,
+    /// 403: Kinto hides what does not exist from whoever could not read it. The attempt to make it tells.
+    Hidden,
+}
+
 /// What is to be sent.
 #[derive(Serialize)]
 struct Body<'a> {
@@ -90,10 +98,15 @@ impl Client {
 
     /// Looks, and writes under the condition that nobody else has written since.
     async fn ensure(&self, wanted: &Wanted<'_>) -> Result<Option<Change>, KintoError> {
+        let what = format!("initialise {}", wanted.object);
         for _ in 0..ATTEMPTS {
-            let (request, change) = match self.look(wanted).await? {
-                None => (wanted.creation(self), Change::Created { object: wanted.object.clone() }),
-                Some(found) => {
+            let look = self.look(wanted).await?;
+            let hidden = matches!(look, Look::Hidden);
+            let (request, change) = match look {
+                Look::Absent | Look::Hidden => {
+                    (wanted.creation(self), Change::Created { object: wanted.object.clone() })
+                }
+                Look::Found(found) => {
                     let body = wanted.difference(&found);
                     let fields = body.names();
                     if fields.is_empty() {
@@ -105,26 +118,34 @@ impl Client {
             };
             let answer = self.fetch(&request, Repeat::Safe).await?;
             if answer.status.as_u16() != 412 {
-                success(&format!("initialise {}", wanted.object), answer)?;
+                success(&what, answer)?;
                 return Ok(Some(change));
             }
+            // It is there, and not ours to see: enough when nothing but its being there is wanted.
+            if hidden {
+                return if wanted.is_bare() { Ok(None) } else { Err(KintoError::Forbidden { what }) };
+            }
         }
-        Err(KintoError::Contended { what: format!("initialise {}", wanted.object), attempts: ATTEMPTS })
+        Err(KintoError::Contended { what, attempts: ATTEMPTS })
     }
 
-    async fn look(&self, wanted: &Wanted<'_>) -> Result<Option<Found>, KintoError> {
+    async fn look(&self, wanted: &Wanted<'_>) -> Result<Look, KintoError> {
         let what = format!("read {}", wanted.object);
         let answer = self.fetch(&self.request(Method::GET, &wanted.path), Repeat::Safe).await?;
         match answer.status.as_u16() {
-            // Kinto hides what does not exist from whoever could not read it: 403 may mean absent, and the attempt to
-            // make it tells.
-            403 | 404 => Ok(None),
-            _ => parse(&what, &success(&what, answer)?.body).map(Some),
+            403 => Ok(Look::Hidden),
+            404 => Ok(Look::Absent),
+            _ => parse(&what, &success(&what, answer)?.body).map(Look::Found),
         }
     }
 }
 
 impl Wanted<'_> {
+    /// Whether nothing is wanted but that the object is there.
+    fn is_bare(&self) -> bool {
+        self.data.is_empty() && self.permissions.is_empty()
+    }
+
     fn creation(&self, client: &Client) -> Request {
         let data = self.data.iter().map(|(name, value)| (name.as_str(), value)).collect();
         let body = Body { data, permissions: self.permissions.clone() };

@@ -1,0 +1,219 @@
+//! A real Kinto, in memory or on a PostgreSQL of its own.
+//!
+//! Both come from the distribution in `kinto/` of the repository: the same packages and the same configuration as in
+//! production. `make setup` (or `kinto/bin/install`) installs them.
+
+mod database;
+mod process;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use database::Database;
+use process::{Process, free_port};
+
+/// What a Kinto keeps its records in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The process's own memory: fast to start, gone with it.
+    Memory,
+    /// A PostgreSQL cluster made for this server.
+    Postgresql,
+}
+
+/// A server that could not be started or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum KintoServerError {
+    /// The packages are not there.
+    #[error("there is no Kinto at {}; run `make setup`, which installs it", path.display())]
+    NotInstalled {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A program cannot be run, or a file not be written.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A program ended, or was not ready in time.
+    #[error("{name} {what}; the end of its log:\n{log}")]
+    NotReady {
+        /// Which program.
+        name: &'static str,
+        /// What happened.
+        what: String,
+        /// The last lines it wrote.
+        log: String,
+    },
+}
+
+impl KintoServerError {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// A running Kinto. It is killed when the value is dropped, and when the thread that started it ends.
+#[derive(Debug)]
+pub struct KintoServer {
+    backend: Backend,
+    settings: Vec<(String, String)>,
+    port: u16,
+    process: Process,
+    database: Option<Database>,
+    folder: TempDir,
+}
+
+impl KintoServer {
+    /// Starts a server with the distribution's configuration and returns when its heartbeat is well.
+    pub async fn start(backend: Backend) -> Result<Self, KintoServerError> {
+        Self::with_settings(backend, &[]).await
+    }
+
+    /// Starts a server with further settings: `("readonly", "true")` stands for `kinto.readonly = true`.
+    pub async fn with_settings(backend: Backend, settings: &[(&str, &str)]) -> Result<Self, KintoServerError> {
+        let folder = tempfile::tempdir().map_err(KintoServerError::io("make a folder for Kinto"))?;
+        let database = match backend {
+            Backend::Memory => None,
+            Backend::Postgresql => Some(Database::start(folder.path().join("postgresql")).await?),
+        };
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let port = free_port()?;
+        let run = Run { backend, settings: &settings, database: database.as_ref(), folder: folder.path() };
+        run.migrate().await?;
+        let process = run.serve(port).await?;
+        Ok(Self { backend, settings, port, process, database, folder })
+    }
+
+    /// The address for a client: `http://127.0.0.1:PORT/v1`.
+    pub fn url(&self) -> String {
+        url(self.port)
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Stops the server and starts it again at the same address, with these settings in place of those before. What
+    /// PostgreSQL holds stays; memory is lost.
+    pub async fn restart(&mut self, settings: &[(&str, &str)]) -> Result<(), KintoServerError> {
+        self.settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.stop().await?;
+        let (backend, settings, database) = (self.backend, &self.settings, self.database.as_ref());
+        let run = Run { backend, settings, database, folder: self.folder.path() };
+        self.process = run.serve(self.port).await?;
+        Ok(())
+    }
+
+    /// Stops the server; [`KintoServer::restart`] brings it back.
+    pub async fn stop(&mut self) -> Result<(), KintoServerError> {
+        self.process.kill().await
+    }
+
+    /// Stops PostgreSQL under the running server. Nothing happens to a server in memory.
+    pub async fn stop_database(&mut self) -> Result<(), KintoServerError> {
+        match &mut self.database {
+            Some(database) => database.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts PostgreSQL again with what it held.
+    pub async fn start_database(&mut self) -> Result<(), KintoServerError> {
+        match &mut self.database {
+            Some(database) => database.restart().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// What Kinto's programs are started with.
+struct Run<'a> {
+    backend: Backend,
+    settings: &'a Vec<(String, String)>,
+    database: Option<&'a Database>,
+    folder: &'a Path,
+}
+
+impl Run<'_> {
+    /// Makes or updates the tables.
+    async fn migrate(&self) -> Result<(), KintoServerError> {
+        if self.backend == Backend::Memory {
+            return Ok(());
+        }
+        let mut command = self.command("migrate", None)?;
+        let output = command.output().await.map_err(KintoServerError::io("run kinto migrate"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(KintoServerError::NotReady { name: "kinto migrate", what: format!("ended ({})", output.status), log })
+    }
+
+    async fn serve(&self, port: u16) -> Result<Process, KintoServerError> {
+        let command = self.command("start", Some(port))?;
+        let mut process = Process::spawn("kinto", command, self.folder.join("kinto.log"))?;
+        let address = format!("{}/__heartbeat__", url(port));
+        let well = async || heartbeat(&address).await;
+        process.until(Duration::from_mins(1), well).await?;
+        Ok(process)
+    }
+
+    /// One of Kinto's commands in an environment of its own: Kinto would take `READONLY` and the like from ours.
+    fn command(&self, name: &str, port: Option<u16>) -> Result<Command, KintoServerError> {
+        let path = root().join(".tools/kinto/bin/kinto");
+        if !path.exists() {
+            return Err(KintoServerError::NotInstalled { path });
+        }
+        let file = match self.backend {
+            Backend::Memory => "memory.ini",
+            Backend::Postgresql => "postgresql.ini",
+        };
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(path).arg(name);
+        command.arg("--ini").arg(root().join("kinto/config").join(file));
+        if let Some(port) = port {
+            command.arg("--port").arg(port.to_string());
+        }
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("PYTHONWARNINGS", "ignore");
+        command.env("KINTO_USERID_HMAC_SECRET", "for tests only");
+        if let Some(database) = self.database {
+            for name in ["KINTO_STORAGE_URL", "KINTO_CACHE_URL", "KINTO_PERMISSION_URL"] {
+                command.env(name, database.url()?);
+            }
+        }
+        command.envs(self.settings.iter().map(|(name, value)| (variable(name), value)));
+        Ok(command)
+    }
+}
+
+/// Whether the server says that all its parts are well. A plain `http` address on this machine needs no certificates.
+async fn heartbeat(address: &str) -> bool {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
+    let Ok(client) = client else { return false };
+    client.get(address).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// The variable by which Kinto takes a setting from its environment.
+fn variable(setting: &str) -> String {
+    format!("KINTO_{}", setting.to_ascii_uppercase().replace(['.', '-'], "_"))
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/v1")
+}
+
+/// The repository's folder.
+fn root() -> PathBuf {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    crates.unwrap_or(Path::new(".")).to_owned()
+}
