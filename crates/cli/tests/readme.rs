@@ -1,5 +1,7 @@
 //! What the documents at the top of the repository say of settings and metrics is what the code says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
 use std::fmt::Write as _;
 
 use buildhub_core::metrics;

@@ -9,7 +9,13 @@
 //!
 //! Prints the number of records and the seconds they took.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a measuring tool: what is off ends it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a measuring tool: what is off ends it"
+)]
 
 use std::time::Instant;
 
