@@ -130,7 +130,12 @@ impl World {
 
     /// Deletes a record as somebody else would.
     pub async fn delete(&self, id: &str) {
-        let request = self.client.delete(self.record_url(&format!("/{id}"))).basic_auth("user", Some("pass"));
+        self.delete_as("user", "pass", id).await;
+    }
+
+    /// Deletes a record as this user.
+    pub async fn delete_as(&self, user: &str, password: &str, id: &str) {
+        let request = self.client.delete(self.record_url(&format!("/{id}"))).basic_auth(user, Some(password));
         request.send().await.unwrap().error_for_status().unwrap();
     }
 

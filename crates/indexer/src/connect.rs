@@ -60,7 +60,7 @@ impl Connector {
         let mut kinto = ClientSettings::new(settings.server.clone(), auth);
         kinto.http = self.http.clone();
         let client = Client::new(&kinto)?;
-        let collection = client.collection(&settings.bucket, &settings.collection)?;
+        let collection = client.collection(&settings.bucket, &settings.collection).map_err(bad_id)?;
         Ok(Target { client, collection, settings })
     }
 
@@ -88,5 +88,17 @@ impl Connector {
         let folder = self.store(&folders.cache).await;
         let KintoSettings { server, bucket, collection, .. } = &target.settings;
         Caches::new(folder, server.as_str(), bucket, collection)
+    }
+}
+
+/// A bucket or a collection that Kinto cannot have is a setting that cannot be used.
+fn bad_id(error: KintoError) -> ConnectError {
+    match &error {
+        KintoError::BadId { kind, id } => {
+            let name = if *kind == "bucket" { "BUCKET" } else { "COLLECTION" };
+            let allowed = "it has letters, digits, - and _, the first a letter or digit";
+            SettingError::invalid(name, id, allowed).into()
+        }
+        _ => error.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! Builds to records: metadata looked up, checks applied.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use buildhub_releases::{Archive, Facts, Key, Metadata, Products, classify};
@@ -59,7 +59,7 @@ pub struct Resolved {
     pub without_metadata: u64,
     /// Builds whose record does not pass the checks, each with its reason.
     pub refused: Vec<String>,
-    /// Builds that could not be resolved, each with its reason.
+    /// Why builds could not be resolved, each reason with the number of them.
     pub faults: Vec<String>,
 }
 
@@ -102,6 +102,8 @@ impl Resolver {
         let (lists, list_of) = self.addresses(&archives, knowledge).await?;
         let found = self.look_up(lists).await?;
         let mut resolved = Resolved::default();
+        // One address may stand for hundreds of builds: it is one fault, not hundreds.
+        let mut left_out = BTreeMap::<String, u64>::new();
         for ((archive, build), place) in archives.iter().zip(list_of) {
             let found = match &place {
                 Ok(at) => found.get(*at).cloned().unwrap_or(Ok(None)),
@@ -109,9 +111,11 @@ impl Resolver {
             };
             match found {
                 Ok(metadata) => self.record(archive, build, metadata.as_deref(), &mut resolved),
-                Err(error) => resolved.faults.push(format!("{}: {error}", archive.key)),
+                Err(error) => *left_out.entry(error.to_string()).or_default() += 1,
             }
         }
+        let faults = left_out.into_iter().map(|(error, builds)| format!("{error}; builds left out for it: {builds}"));
+        resolved.faults.extend(faults);
         resolved.keep_best();
         Ok(resolved)
     }

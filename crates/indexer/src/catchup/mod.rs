@@ -141,6 +141,7 @@ impl CatchUp {
         let mut report = Report::default();
         let result = self.steps(&mut report).await;
         report.metadata = self.library.counts();
+        report.complete &= result.is_ok();
         report.seconds.total = began.elapsed().as_secs_f64();
         (report, result)
     }

@@ -3,10 +3,10 @@
 mod cache;
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use buildhub_releases::Metadata;
+use buildhub_releases::{Metadata, MetadataError};
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
@@ -31,6 +31,8 @@ pub struct Library {
     answers: Cache<String, Answer>,
     highest: Cache<String, Option<u32>>,
     counts: Counts,
+    /// The last of too many failures in a row: from then on nothing is asked any more.
+    out_of_reach: OnceLock<ArchiveError>,
 }
 
 /// What is known of an address for this run: nothing where there is no file, or none that can be read.
@@ -68,6 +70,7 @@ impl Library {
             answers: Cache::new(MAX_ANSWERS),
             highest: Cache::new(MAX_ANSWERS),
             counts: Counts::default(),
+            out_of_reach: OnceLock::new(),
         }
     }
 
@@ -102,21 +105,34 @@ impl Library {
     }
 
     async fn fetch(&self, key: &str) -> Result<Answer, LibraryError> {
-        let body = self.ask(self.archive.get(key)).await?;
-        let Some(body) = body else {
-            self.counts.missing.fetch_add(1, Ordering::Relaxed);
-            return Ok(None);
-        };
-        match Metadata::parse(key, &body) {
-            Ok(metadata) => {
+        match self.ask(self.parsed(key)).await? {
+            None => {
+                self.counts.missing.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+            Some(Ok(metadata)) => {
                 self.counts.fetched.fetch_add(1, Ordering::Relaxed);
                 Ok(Some(Arc::new(metadata)))
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 self.counts.malformed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(key, %error, "a metadata file cannot be used; its builds are left out");
                 Ok(None)
             }
+        }
+    }
+
+    /// A file, understood or not. A web page in its place is a failure of the request: a proxy or a sign-in page
+    /// answered, and the file itself may be well.
+    async fn parsed(&self, key: &str) -> Result<Option<Result<Metadata, MetadataError>>, ArchiveError> {
+        let Some(body) = self.archive.get(key).await? else { return Ok(None) };
+        match Metadata::parse(key, &body) {
+            Err(MetadataError::Html { .. }) => {
+                let reason = "an HTML page came instead; does a proxy or a sign-in page answer for the archive?";
+                let reason = reason.to_owned();
+                Err(ArchiveError { operation: "read", address: key.to_owned(), reason })
+            }
+            parsed => Ok(Some(parsed)),
         }
     }
 
@@ -129,6 +145,9 @@ impl Library {
     async fn ask<T>(&self, request: impl Future<Output = Result<T, ArchiveError>>) -> Result<T, LibraryError> {
         // The semaphore is never closed, so there is always a permit to wait for.
         let _permit = self.permits.acquire().await;
+        if let Some(error) = self.out_of_reach.get() {
+            return Err(LibraryError::OutOfReach(error.clone()));
+        }
         self.counts.requests.fetch_add(1, Ordering::Relaxed);
         match request.await {
             Ok(answer) => {
@@ -138,11 +157,10 @@ impl Library {
             Err(error) => {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
                 let failures = self.counts.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                Err(if failures < MAX_FAILURES {
-                    LibraryError::Archive(error)
-                } else {
-                    LibraryError::OutOfReach(error)
-                })
+                if failures < MAX_FAILURES {
+                    return Err(LibraryError::Archive(error));
+                }
+                Err(LibraryError::OutOfReach(self.out_of_reach.get_or_init(|| error).clone()))
             }
         }
     }
