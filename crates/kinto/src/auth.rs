@@ -20,7 +20,7 @@ pub enum Auth {
         /// The password.
         password: String,
     },
-    /// A token (RFC 6750), as OpenID or Kinto's accounts issue them.
+    /// A token (RFC 6750), as `OpenID` or Kinto's accounts issue them.
     Bearer(String),
 }
 

@@ -198,3 +198,21 @@ fn heed(headers: &HeaderMap, last_alert: &Mutex<String>) -> Option<Duration> {
     tracing::warn!(seconds, "Kinto asks to be left alone for a while (Backoff)");
     Some(Duration::from_secs(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_is_obeyed_and_an_alert_kept_so_that_it_is_told_once() {
+        let alerts = Mutex::new(String::new());
+        let mut headers = HeaderMap::new();
+        assert_eq!(heed(&headers, &alerts), None);
+        headers.insert("backoff", HeaderValue::from_static("30"));
+        headers.insert("alert", HeaderValue::from_static("{\"code\": \"soft-eol\"}"));
+        assert_eq!(heed(&headers, &alerts), Some(Duration::from_secs(30)));
+        assert_eq!(*alerts.lock().unwrap(), "{\"code\": \"soft-eol\"}");
+        headers.insert("backoff", HeaderValue::from_static("soon"));
+        assert_eq!(heed(&headers, &alerts), None);
+    }
+}

@@ -31,7 +31,7 @@
 //!
 //! A batch in which one item is answered 409 or 5xx has stored nothing, whatever its other items say: Kinto rolls the
 //! whole transaction back but keeps the answers it had written (`kinto.core.views.batch`: the transaction is aborted on
-//! 409, and a 5xx makes pyramid_tm veto the commit). So such a batch is sent again, whole. [`Loader`] does that, keeps
+//! 409, and a 5xx makes `pyramid_tm` veto the commit). So such a batch is sent again, whole. [`Loader`] does that, keeps
 //! one batch in flight, and cuts in halves a batch that keeps failing until the record that breaks it is found.
 
 pub mod auth;

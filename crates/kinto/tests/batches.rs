@@ -1,10 +1,12 @@
 //! Batches against a real Kinto: nothing that was acknowledged is lost, and one bad record never takes the others.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeSet;
 
-use buildhub_kinto::{Condition, KintoError, Loader, LoaderSettings, Outcome, Write};
+use buildhub_kinto::{Client, Condition, KintoError, Loader, LoaderSettings, Outcome, Write};
 use buildhub_testkit::kinto::Backend;
 use common::{client_as, id, loader, record, releases, server, server_with, stored_ids, write};
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ async fn write_a_thousand(writers: usize) {
         // Many writers meet often: more attempts than one alone needs.
         let mut patient = common::settings(&server.url(), "user:pass");
         patient.http.retries = 30;
-        let client = buildhub_kinto::Client::new(&patient).unwrap();
+        let client = Client::new(&patient).unwrap();
         let mut loader = Loader::new(client.collection("build-hub", "releases").unwrap(), settings);
         loader.store((writer * part..(writer + 1) * part).map(write).collect()).await.unwrap()
     });
@@ -54,7 +56,7 @@ async fn writers_of_the_same_records_in_crossed_order_both_finish() {
     let releases = releases(&server).await;
     let mut patient = common::settings(&server.url(), "user:pass");
     patient.http.retries = 30;
-    let client = buildhub_kinto::Client::new(&patient).unwrap();
+    let client = Client::new(&patient).unwrap();
     let load = async |turned: bool| {
         let mut writes: Vec<_> = (0..200).map(write).collect();
         if turned {

@@ -1,5 +1,6 @@
 //! What the tests against a real Kinto share.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub async fn server_with(backend: Backend, settings: &[(&str, &str)]) -> KintoSe
 pub fn settings(url: &str, auth: &str) -> ClientSettings {
     let mut settings = ClientSettings::new(url.parse().unwrap(), auth.parse().unwrap());
     settings.http.backoff_base = Duration::from_millis(5);
-    settings.http.timeout = Duration::from_secs(60);
+    settings.http.timeout = Duration::from_mins(1);
     settings
 }
 
