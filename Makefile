@@ -13,6 +13,7 @@ PREFIX ?= $(HOME)/.local
 COMMANDS := inventory-to-records to-kinto latest-inventory-to-kinto
 # Tools that are built from source, pinned.
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
 
 ##@ Working
 .PHONY: setup
@@ -72,6 +73,11 @@ deny: ## Bans, licences and sources of dependencies
 audit: ## Known vulnerabilities of dependencies (needs the advisory database)
 	@scripts/cargo-tool cargo-deny $(CARGO_DENY)
 	cargo deny --all-features check advisories
+
+.PHONY: fuzz
+fuzz: ## Fuzz a parser: TARGET=classify SECONDS=60; the targets are in fuzz/fuzz_targets (needs a nightly toolchain)
+	@scripts/cargo-tool cargo-fuzz $(CARGO_FUZZ)
+	cargo +nightly fuzz run $(or $(TARGET),classify) -- -dict=fuzz/words.dict -max_total_time=$(or $(SECONDS),60)
 
 ##@ Shipping
 .PHONY: package
