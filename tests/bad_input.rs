@@ -1,7 +1,7 @@
 //! Everything outside that can be wrong: it is counted, or it stops the run with an error that names it and says what
 //! to do. One bad thing never takes the others with it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod harness;
 

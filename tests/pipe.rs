@@ -1,6 +1,6 @@
 //! The three commands of the original, composed in pipes as they have been for years.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod harness;
 

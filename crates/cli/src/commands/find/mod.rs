@@ -10,12 +10,16 @@ use buildhub_kinto::{Collection, Query};
 use buildhub_releases::{Product, Record};
 use clap::ArgMatches;
 use futures::{StreamExt as _, pin_mut};
+use serde_json::value::RawValue;
 
 use crate::CommandError;
 use question::Question;
 
 /// Channels that records can have (see the checks of `buildhub_releases`).
 const CHANNELS: [&str; 5] = ["release", "beta", "aurora", "esr", "nightly"];
+
+/// What records are sorted by: the later the build, the greater its id.
+const NEWEST_FIRST: &str = "-build.id";
 
 /// Records asked for at a time.
 const PAGE: usize = 1_000;
@@ -33,7 +37,13 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
             ask(&target.collection, query, &question, 1, &mut writer).await?;
         }
     } else {
-        ask(&target.collection, question.query(), &question, limit, &mut writer).await?;
+        // A store sorts what has no build id before all that has one: those few come last, by a question of their own.
+        let mut left = limit;
+        let kinds = if question.is_about_the_build() { &[true][..] } else { &[true, false] };
+        for described in kinds.iter().copied() {
+            let query = question.query(described);
+            left -= ask(&target.collection, query, &question, left, &mut writer).await?;
+        }
     }
     let found = writer.finish(limit).map_err(CommandError::Output)?;
     Ok(found > 0)
@@ -52,37 +62,38 @@ fn latest_queries(question: &Question) -> Vec<Query> {
     let pairs = products.iter().flat_map(|product| channels.iter().map(move |channel| (product, channel)));
     pairs
         .map(|(product, channel)| {
-            question.common().eq("source.product", *product).eq("target.channel", channel.as_str())
+            question.common(true).eq("source.product", *product).eq("target.channel", channel.as_str())
         })
         .collect()
 }
 
-/// Writes the first `limit` records that answer the question, the newest first.
+/// Writes the first `limit` records that answer the question, the newest first. Says how many there were.
 async fn ask(
     collection: &Collection,
     query: Query,
     question: &Question,
     limit: usize,
     writer: &mut show::Writer,
-) -> Result<(), CommandError> {
+) -> Result<usize, CommandError> {
     let is_filtered_here = question.range.is_some();
     let page = if is_filtered_here { PAGE } else { PAGE.min(limit) };
-    let pages = collection.pages::<Record>(query.sort(["-build.id", "id"]).limit(page));
+    let mut found = 0;
+    if limit == 0 {
+        return Ok(found);
+    }
+    let pages = collection.pages::<Box<RawValue>>(query.sort([NEWEST_FIRST, "id"]).limit(page));
     pin_mut!(pages);
-    let mut left = limit;
     while let Some(page) = pages.next().await {
-        for record in page?.entries.into_iter().filter_map(buildhub_kinto::Entry::record) {
-            if left == 0 {
-                return Ok(());
+        let stored = page?.entries.into_iter().filter_map(buildhub_kinto::Entry::record);
+        // A collection may hold what others put there and what is no build: nobody asks for that here.
+        let records = stored.filter_map(|stored| serde_json::from_str::<Record>(stored.data.get()).ok());
+        for record in records.filter(|record| question.is_in_range(&record.target.version)) {
+            writer.write(record).map_err(CommandError::Output)?;
+            found += 1;
+            if found == limit {
+                return Ok(found);
             }
-            if question.is_in_range(&record.data.target.version) {
-                writer.write(record.data).map_err(CommandError::Output)?;
-                left -= 1;
-            }
-        }
-        if left == 0 {
-            return Ok(());
         }
     }
-    Ok(())
+    Ok(found)
 }
