@@ -44,8 +44,13 @@ impl World {
 
     /// A site with just these files, and an empty Kinto. The inventory is to be written by the scenario.
     pub async fn of_files(files: &[(&str, &str)]) -> Self {
+        Self::of_files_on(Backend::Memory, files).await
+    }
+
+    /// The same, with a Kinto of that kind.
+    pub async fn of_files_on(backend: Backend, files: &[(&str, &str)]) -> Self {
         let site = ArchiveSite::start(Content::tree(inventory::pages(files))).await.unwrap();
-        Self::with(Backend::Memory, site, Arc::new(Sample::new(SampleSpec::of(0)))).await
+        Self::with(backend, site, Arc::new(Sample::new(SampleSpec::of(0)))).await
     }
 
     async fn with(backend: Backend, site: ArchiveSite, sample: Arc<Sample>) -> Self {
