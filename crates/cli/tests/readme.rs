@@ -1,14 +1,27 @@
-//! What the documents at the top of the repository say of settings and metrics is what the code says.
+//! What the documents at the top of the repository say of settings, metrics and files is what the code says.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use buildhub_core::metrics;
 use buildhub_indexer::variables::{VARIABLES, Variable};
 
 const README: &str = include_str!("../../../README.md");
 const LOGGING: &str = include_str!("../../../LOGGING.md");
+
+/// Every document, by its name.
+const DOCUMENTS: [(&str, &str); 5] = [
+    ("README.md", README),
+    ("LOGGING.md", LOGGING),
+    ("ARCHITECTURE.md", include_str!("../../../ARCHITECTURE.md")),
+    ("CONTRIBUTING.md", include_str!("../../../CONTRIBUTING.md")),
+    ("CHANGELOG.md", include_str!("../../../CHANGELOG.md")),
+];
+
+/// Folders whose files the documents name.
+const FOLDERS: [&str; 7] = ["crates/", "functions/", "kinto/", "tests/", "scripts/", "events/", "fuzz/"];
 
 /// What stands in a document between two markers that a reader does not see.
 fn section<'a>(document: &'a str, name: &str) -> &'a str {
@@ -54,4 +67,25 @@ fn the_readme_lists_every_setting_as_the_program_takes_it() {
 fn the_logging_document_lists_every_metric_with_its_meaning() {
     let expected = metrics();
     assert!(section(LOGGING, "metrics") == expected, "put this between the markers in LOGGING.md:\n\n{expected}");
+}
+
+/// The files a document names: where its links lead, and what it quotes of the repository's folders.
+fn files(document: &str) -> Vec<&str> {
+    let links = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let links = links.filter(|link| !link.contains("://") && !link.starts_with('#'));
+    let quoted = document.split('`').filter(|text| FOLDERS.iter().any(|folder| text.starts_with(folder)));
+    let quoted = quoted.filter(|text| !text.contains(['*', ' ', '\n']) && !text.contains("NAME"));
+    links.chain(quoted).map(|path| path.split('#').next().unwrap()).collect()
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (name, document) in DOCUMENTS {
+        let files = files(document);
+        assert!(name == "LOGGING.md" || !files.is_empty(), "{name} names files");
+        for file in files {
+            assert!(root.join(file).exists(), "{name} names {file}");
+        }
+    }
 }
