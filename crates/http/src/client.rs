@@ -82,6 +82,12 @@ impl Http {
         self.persist(request, repeat, once, judge).await
     }
 
+    /// Waits as before repetition `number` (0 for the first): for callers whose operation has rounds of its own, such
+    /// as looking again after a conflict.
+    pub async fn back_off(&self, number: u32) {
+        tokio::time::sleep(schedule::jittered(&self.settings, number)).await;
+    }
+
     /// Lets no request of this client (or its clones) leave before `wait` has passed.
     pub fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait.min(self.settings.wait_max);

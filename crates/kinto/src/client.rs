@@ -158,6 +158,11 @@ impl Client {
         Ok(self.inner.http.fetch(request, repeat, self.inner.answer_max).await?)
     }
 
+    /// Waits before looking again after a conflict: who met once should not meet again.
+    pub(crate) async fn back_off(&self, number: u32) {
+        self.inner.http.back_off(number).await;
+    }
+
     /// Lets no request leave before `wait` has passed.
     pub(crate) fn pause(&self, wait: Duration) {
         self.inner.http.pause(wait);

@@ -234,3 +234,30 @@ async fn a_record_that_is_never_left_alone_is_an_error_and_not_a_loop() {
     let error = error.await.unwrap_err();
     assert!(matches!(error, KintoError::Contended { attempts: 10, .. }), "{error}");
 }
+
+#[tokio::test]
+async fn single_writes_that_meet_lose_nothing() {
+    let server = server(Backend::Postgresql).await;
+    let releases = releases(&server).await;
+    // Every write adds its own mark to what it saw, so a lost one is missed at the end.
+    let add = |mark: String| {
+        move |existing: Option<&buildhub_kinto::Stored<Value>>| {
+            let before = existing.map_or("", |it| it.data["build"]["as"].as_str().unwrap());
+            let mut next = record("1.0");
+            next["build"]["as"] = json!(format!("{before} {mark}"));
+            Decision::Write(next)
+        }
+    };
+    let writers = (0..3).map(async |writer| {
+        for number in 0..5 {
+            let done = releases.upsert("a", add(format!("{writer}-{number}"))).await.unwrap();
+            assert!(matches!(done, Upserted::Written { .. }));
+        }
+    });
+    futures::future::join_all(writers).await;
+    let all = releases.get::<Value>("a").await.unwrap().unwrap().data["build"]["as"].as_str().unwrap().to_owned();
+    let mut marks: Vec<_> = all.split_whitespace().collect();
+    marks.sort_unstable();
+    let expected: Vec<_> = (0..3).flat_map(|writer| (0..5).map(move |number| format!("{writer}-{number}"))).collect();
+    assert_eq!(marks, expected);
+}

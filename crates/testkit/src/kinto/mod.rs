@@ -184,6 +184,7 @@ impl Run<'_> {
             command.arg("--port").arg(port.to_string());
         }
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("PYTHONWARNINGS", "ignore");
+        command.env("PYTHONPATH", root().join("kinto/plugins")).env("PYTHONDONTWRITEBYTECODE", "1");
         command.env("KINTO_USERID_HMAC_SECRET", "for tests only");
         if let Some(database) = self.database {
             for name in ["KINTO_STORAGE_URL", "KINTO_CACHE_URL", "KINTO_PERMISSION_URL"] {
