@@ -222,3 +222,71 @@ async fn of_two_archives_of_a_build_the_installer_is_the_record_whatever_comes_f
         assert_nothing_was_asked_or_sent(&world.catch_up().await);
     }
 }
+
+/// The inventory of [`small_world`] in two parts, the second with the highest candidate.
+fn two_parts(world: &World, dated: &str, second: impl Fn(Vec<u8>) -> Vec<u8>) {
+    let row = |key: &str| format!("\"builds\",\"{key}\",\"100\",\"{OLDER}\",\"d41d8cd98f00b204e9800998ecf8427e\"\n");
+    let first = row(KEY) + &row(&METADATA.replace("build12", "build9"));
+    let paths = inventory::write_parts(
+        &world.bucket(),
+        dated,
+        &[&inventory::gzip(first.as_bytes()), &inventory::gzip(row(METADATA).as_bytes())],
+    );
+    let bytes = std::fs::read(&paths[1]).unwrap();
+    std::fs::write(&paths[1], second(bytes)).unwrap();
+}
+
+#[tokio::test]
+async fn a_release_is_described_rightly_also_when_the_part_with_its_highest_candidate_is_damaged() {
+    let world = small_world().await;
+    two_parts(&world, "2018-06-01T04-00Z", |mut bytes| {
+        bytes.truncate(bytes.len() / 2);
+        bytes
+    });
+    let ran = world.run(&["latest-inventory-to-kinto", "--json"]).await;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(world.record(ID).await.unwrap()["build"]["number"], json!(12));
+}
+
+#[tokio::test]
+async fn metadata_that_was_published_again_with_its_archive_is_read_again() {
+    let world = small_world().await;
+    let old = METADATA.replace("build12", "build9");
+    inventory::write(&world.bucket(), "2018-06-01T04-00Z", &rows(100, OLDER, &old));
+    world.catch_up().await;
+    // Written after the first run: the archive and its metadata.
+    let later = "2099-01-01T00:00:00.000Z";
+    world.publish(METADATA, &inventory::metadata("20180601000000", "cccc"));
+    inventory::write(
+        &world.bucket(),
+        "2018-06-02T04-00Z",
+        &[(KEY, 200, later), (METADATA, 500, later), (&old, 500, OLDER)],
+    );
+    world.catch_up().await;
+    let record = world.record(ID).await.unwrap();
+    assert_eq!((&record["build"]["id"], &record["source"]["revision"]), (&json!("20180601000000"), &json!("cccc")));
+}
+
+#[tokio::test]
+async fn a_run_over_young_objects_does_not_count_as_a_whole_one() {
+    let world = small_world().await;
+    let old = METADATA.replace("build12", "build9");
+    inventory::write(&world.bucket(), "2018-06-01T04-00Z", &rows(100, OLDER, &old));
+    let young = world.run(&["latest-inventory-to-kinto", "--json", "--min-age-last-modified-hours", "24"]).await;
+    assert_eq!((young.code, count(&young.json(), "/read/too_old")), (0, 1));
+    assert_eq!(count(&world.catch_up().await, "/store/created"), 1);
+}
+
+#[tokio::test]
+async fn a_run_with_the_wrong_archive_says_so_and_is_made_up_for() {
+    let world = small_world().await;
+    let old = METADATA.replace("build12", "build9");
+    inventory::write(&world.bucket(), "2018-06-01T04-00Z", &rows(100, OLDER, &old));
+    let wrong = format!("{}elsewhere/", world.site.url());
+    let download = world.site.url();
+    let args = ["latest-inventory-to-kinto", "--archive-url", &wrong, "--download-url", &download];
+    let ran = world.run(&args).await;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("ARCHIVE_URL") && ran.stderr.contains(METADATA), "{}", ran.stderr);
+    assert_eq!(count(&world.catch_up().await, "/store/created"), 1);
+}

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use buildhub_testkit::sample::Body;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::{Digest as _, Md5};
@@ -60,17 +59,6 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 pub fn md5(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The pages of a site with these files, by path.
-pub fn pages(files: &[(&str, &str)]) -> Vec<(String, Body)> {
-    files
-        .iter()
-        .map(|(key, text)| {
-            let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
-            (format!("/{key}"), Body { content_type: "application/json".into(), bytes })
-        })
-        .collect()
 }
 
 /// The metadata of a build, as the archive has it.

@@ -39,7 +39,7 @@ impl World {
     pub async fn new(backend: Backend, rows: u64) -> Self {
         let sample = Arc::new(Sample::new(SampleSpec { rows, seed: 7, parts: 3 }));
         let site = ArchiveSite::start(Content::sample(Arc::clone(&sample))).await.unwrap();
-        Self::with(backend, site, sample).await
+        Self::with(backend, site, sample, tempfile::tempdir().unwrap()).await
     }
 
     /// A site with just these files, and an empty Kinto. The inventory is to be written by the scenario.
@@ -49,12 +49,23 @@ impl World {
 
     /// The same, with a Kinto of that kind.
     pub async fn of_files_on(backend: Backend, files: &[(&str, &str)]) -> Self {
-        let site = ArchiveSite::start(Content::tree(inventory::pages(files))).await.unwrap();
-        Self::with(backend, site, Arc::new(Sample::new(SampleSpec::of(0)))).await
+        let folder = tempfile::tempdir().unwrap();
+        let site = ArchiveSite::start(Content::folder(folder.path().join("archive"))).await.unwrap();
+        let world = Self::with(backend, site, Arc::new(Sample::new(SampleSpec::of(0))), folder).await;
+        for (key, text) in files {
+            world.publish(key, text);
+        }
+        world
     }
 
-    async fn with(backend: Backend, site: ArchiveSite, sample: Arc<Sample>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    /// Puts a file into the archive of a world of few files.
+    pub fn publish(&self, key: &str, text: &str) {
+        let path = self.folder.path().join("archive").join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    async fn with(backend: Backend, site: ArchiveSite, sample: Arc<Sample>, folder: TempDir) -> Self {
         if sample.spec().rows > 0 {
             sample.write_inventory(&folder.path().join("bucket"), &Inventory::of("firefox")).unwrap();
         }

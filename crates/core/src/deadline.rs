@@ -23,6 +23,14 @@ impl Deadline {
         self.0.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
+    /// Lets `work` go on until only `margin` is left; `None` when it was dropped then.
+    pub async fn allow<T>(&self, margin: Duration, work: impl Future<Output = T>) -> Option<T> {
+        match self.remaining() {
+            None => Some(work.await),
+            Some(left) => tokio::time::timeout(left.saturating_sub(margin), work).await.ok(),
+        }
+    }
+
     /// Whether less than `margin` is left: the moment to stop and write a checkpoint.
     pub fn is_within(&self, margin: Duration) -> bool {
         self.remaining().is_some_and(|left| left < margin)
@@ -44,6 +52,14 @@ mod tests {
         let deadline = Deadline::after(Duration::from_mins(1));
         assert!(deadline.is_within(Duration::from_secs(61)));
         assert!(!deadline.is_within(Duration::from_secs(5)));
+    }
+
+    #[tokio::test]
+    async fn work_that_hangs_is_dropped_when_only_the_margin_is_left() {
+        let deadline = Deadline::after(Duration::from_millis(20));
+        assert_eq!(deadline.allow(Duration::from_millis(5), std::future::pending::<()>()).await, None);
+        assert_eq!(deadline.allow(Duration::ZERO, async { 7 }).await, Some(7));
+        assert_eq!(Deadline::NONE.allow(Duration::MAX, async { 7 }).await, Some(7));
     }
 
     #[test]

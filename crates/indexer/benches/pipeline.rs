@@ -106,7 +106,8 @@ impl World {
     /// All of it on this thread; each record is handed to `take`.
     fn records(&self, take: &mut dyn FnMut(Ready)) {
         let (knowledge, spool, _) = self.sift(Some(&Index::default()));
-        let library = Library::new(Arc::clone(&self.archive) as Arc<dyn Archive>, NonZeroUsize::MIN);
+        let archive = Arc::clone(&self.archive) as Arc<dyn Archive>;
+        let library = Library::new(archive, NonZeroUsize::MIN, Timestamp::UNIX_EPOCH);
         let resolver = Resolver {
             library: Arc::new(library),
             products: self.selection.products,

@@ -3,46 +3,36 @@
 //! | file | what | without it |
 //! |---|---|---|
 //! | `buildhub-index-STORE.bin` | what the store has | it is read from the store |
-//! | `buildhub-state-STORE.json` | which inventories were brought in completely | they are read again, and nothing is sent |
-//! | `buildhub-metadata.jsonl.gz` | metadata found | it is fetched when a build needs it |
+//! | `buildhub-state-STORE.json` | which parts of the inventories are in | they are read again, and nothing is sent twice |
+//! | `buildhub-metadata-ARCHIVE.jsonl.gz` | metadata found | it is fetched when a build needs it |
 //!
-//! `STORE` is a hash of the server's address, bucket and collection, so that several stores share a folder.
-
-use std::collections::BTreeMap;
+//! `STORE` is a hash of the server's address, bucket and collection, `ARCHIVE` one of where the archive is, so that
+//! several of them share a folder and never each other's contents.
 
 use buildhub_core::store::{SharedStore, StoreError};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::catchup::State;
 use crate::index::Index;
 use crate::metadata::Library;
+use crate::scan::Learned;
 
 /// The largest cache that is read back: an index of some 20 million records.
 const MAX_CACHE: usize = 1 << 30;
-
-const METADATA: &str = "buildhub-metadata.jsonl.gz";
 
 /// The caches of one store.
 #[derive(Debug, Clone)]
 pub struct Caches {
     folder: SharedStore,
     store: u64,
-}
-
-/// What was brought in completely: the next run passes over it when nothing changed on either side.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
-    /// Everything that decides what a run does, beside the inventories: other settings, other outcome.
-    pub settings: u64,
-    /// The dated folder of each inventory, by the folder above it.
-    pub inventories: BTreeMap<String, String>,
+    archive: u64,
 }
 
 impl Caches {
-    /// The caches in `folder` for the collection at that address.
-    pub fn new(folder: SharedStore, server: &str, bucket: &str, collection: &str) -> Self {
-        Self { folder, store: xxh3_64(format!("{server}\n{bucket}\n{collection}").as_bytes()) }
+    /// The caches in `folder` of a store and an archive, each named by all that tells it from others.
+    pub fn new(folder: SharedStore, store: &str, archive: &str) -> Self {
+        Self { folder, store: xxh3_64(store.as_bytes()), archive: xxh3_64(archive.as_bytes()) }
     }
 
     /// Where they are, for a person.
@@ -65,42 +55,48 @@ impl Caches {
         self.folder.put(&self.index_key(), index.to_bytes(self.store)).await
     }
 
-    /// Gives the library what earlier runs found.
-    pub async fn restore_metadata(&self, library: &Library) {
-        let Some(bytes) = self.read(METADATA).await else { return };
-        if let Err(error) = library.take_over(&bytes) {
-            tracing::warn!(file = METADATA, %error, "metadata is fetched again");
+    /// Gives the library what earlier runs found, as far as the inventory does not list it as written since.
+    pub async fn restore_metadata(&self, library: &Library, learned: &Learned) {
+        let key = self.metadata_key();
+        let Some(bytes) = self.read(&key).await else { return };
+        let is_current = |key: &str, asked| learned.metadata_date(key).is_some_and(|date| date < asked);
+        if let Err(error) = library.take_over(&bytes, is_current) {
+            tracing::warn!(file = key, %error, "metadata is fetched again");
         }
     }
 
     /// Keeps what the library found.
     pub async fn keep_metadata(&self, library: &Library) -> Result<(), StoreError> {
         match library.to_bytes() {
-            Ok(bytes) => self.folder.put(METADATA, bytes).await,
+            Ok(bytes) => self.folder.put(&self.metadata_key(), bytes).await,
             Err(error) => {
                 let kind = buildhub_core::store::StoreErrorKind::Other;
-                Err(StoreError::new(kind, "write", METADATA, error.to_string()))
+                Err(StoreError::new(kind, "write", self.metadata_key(), error.to_string()))
             }
         }
     }
 
-    /// What was brought in completely.
-    pub async fn done(&self) -> Done {
-        let bytes = self.read(&self.done_key()).await.unwrap_or_default();
+    /// What of the inventories is in.
+    pub async fn state(&self) -> State {
+        let bytes = self.read(&self.state_key()).await.unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// Keeps what was brought in completely.
-    pub async fn keep_done(&self, done: &Done) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec_pretty(done).unwrap_or_default();
-        self.folder.put(&self.done_key(), bytes.into()).await
+    /// Keeps what of the inventories is in.
+    pub async fn keep_state(&self, state: &State) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec_pretty(state).unwrap_or_default();
+        self.folder.put(&self.state_key(), bytes.into()).await
     }
 
     fn index_key(&self) -> String {
         format!("buildhub-index-{:016x}.bin", self.store)
     }
 
-    fn done_key(&self) -> String {
+    fn metadata_key(&self) -> String {
+        format!("buildhub-metadata-{:016x}.jsonl.gz", self.archive)
+    }
+
+    fn state_key(&self) -> String {
         format!("buildhub-state-{:016x}.json", self.store)
     }
 

@@ -8,6 +8,8 @@ use buildhub_core::{SettingError, Variables};
 use buildhub_http::{Http, HttpError, HttpSettings};
 use buildhub_kinto::{Auth, Client, ClientSettings, Collection, KintoError};
 
+use jiff::Timestamp;
+
 use crate::archive::{BucketArchive, SharedArchive, SiteArchive};
 use crate::caches::Caches;
 use crate::metadata::Library;
@@ -78,16 +80,17 @@ impl Connector {
     }
 
     /// The library of the archive's metadata.
-    pub async fn library(&self, settings: &ArchiveSettings) -> Result<Arc<Library>, ConnectError> {
+    pub async fn library(&self, settings: &ArchiveSettings, now: Timestamp) -> Result<Arc<Library>, ConnectError> {
         let parallel = NonZeroUsize::new(settings.parallel).unwrap_or(NonZeroUsize::MIN);
-        Ok(Arc::new(Library::new(self.archive(settings).await?, parallel)))
+        Ok(Arc::new(Library::new(self.archive(settings).await?, parallel, now)))
     }
 
-    /// What is kept between runs for the records of `target`.
-    pub async fn caches(&self, folders: &FolderSettings, target: &Target) -> Caches {
+    /// What is kept between runs for the records of `target`, made from those of `archive`.
+    pub async fn caches(&self, folders: &FolderSettings, target: &Target, archive: Option<&ArchiveSettings>) -> Caches {
         let folder = self.store(&folders.cache).await;
         let KintoSettings { server, bucket, collection, .. } = &target.settings;
-        Caches::new(folder, server.as_str(), bucket, collection)
+        let archive = archive.map(|archive| format!("{:?} {}", archive.access, archive.download_url));
+        Caches::new(folder, &format!("{server}\n{bucket}\n{collection}"), &archive.unwrap_or_default())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use buildhub_inventory::{Rows, Schema, csv_rows, gzip_or_plain};
+use buildhub_inventory::{Rows, Schema, csv_rows};
 use futures::{Stream, StreamExt as _, pin_mut};
 
 use crate::pipeline::{Feed, PipelineError, read_spools, resolve_all, route};
@@ -84,7 +84,7 @@ impl Convert {
         progress: Arc<dyn Progress>,
     ) -> Result<(), ConvertError> {
         let spool = Spool::new(&self.temporary).map_err(ScanError::from)?;
-        let rows = csv_rows(gzip_or_plain(input), &self.schema, "standard input");
+        let rows = csv_rows(input, &self.schema, "standard input");
         let (feed, chunks) = Feed::new();
         let (selection, url) = (self.selection, self.resolver.download_url.clone());
         let reading = tokio::task::spawn_blocking(move || read(rows, &selection, &url, feed, spool, &*progress));

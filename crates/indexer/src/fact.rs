@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// A record's id as a number of 64 bits. At a million records two share one with a probability of 3 in 10⁸, and then
-/// still differ in [`Fact::source`].
+/// A record's id as a number of 64 bits. At a million records two share one with a probability of 3 in 10⁸.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdHash(pub u64);
 

@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 
 use crate::caches::Caches;
 use crate::connect::Target;
-use crate::index::Index;
 use crate::progress::{Progress, Stage};
 use crate::ready::Ready;
 use crate::report::Report;
@@ -97,26 +96,13 @@ impl Load {
         }
         .await;
         progress.end();
-        let (index, counts, faults) = writer.finish();
-        report.add_store(&counts);
-        for fault in faults {
-            report.fault(fault);
-        }
         report.seconds.records = began.elapsed().as_secs_f64();
-        if counts.created + counts.updated > 0 {
-            self.prove(index, since, progress, report).await?;
+        let index = writer.finish(report);
+        // What a store acknowledged before it failed is found out by the next run.
+        if !matches!(loaded, Err(LineError::Target(_))) && report.store.created + report.store.updated > 0 {
+            self.target.prove(index, since, &self.caches, progress, report).await?;
         }
         loaded
-    }
-
-    async fn prove(
-        &self,
-        mut index: Index,
-        since: u64,
-        progress: &dyn Progress,
-        report: &mut Report,
-    ) -> Result<(), LineError> {
-        Ok(self.target.prove(&mut index, since, &self.caches, progress, report).await?)
     }
 }
 

@@ -159,14 +159,19 @@ impl Report {
         resolved.faults.iter().for_each(|fault| self.fault(fault));
     }
 
-    /// Adds what a writer did.
-    pub fn add_store(&mut self, other: &StoreCounts) {
+    /// Adds what a writer did, and what it could not do.
+    pub(crate) fn add_outcome(&mut self, other: Self) {
         let store = &mut self.store;
-        store.created += other.created;
-        store.updated += other.updated;
-        store.unchanged += other.unchanged;
-        store.kept += other.kept;
-        store.refused += other.refused;
+        store.created += other.store.created;
+        store.updated += other.store.updated;
+        store.unchanged += other.store.unchanged;
+        store.kept += other.store.kept;
+        store.refused += other.store.refused;
+        let uncounted = other.fault_count - other.faults.len() as u64;
+        for fault in other.faults {
+            self.fault(fault);
+        }
+        self.fault_count += uncounted;
     }
 }
 

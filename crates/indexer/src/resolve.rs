@@ -7,7 +7,7 @@ use buildhub_releases::{Archive, Facts, Key, Metadata, Products, classify};
 use futures::{StreamExt as _, stream};
 
 use crate::fact::{IdHash, Verdict, judge};
-use crate::metadata::{Library, LibraryError};
+use crate::metadata::{Library, LibraryError, Lookup};
 use crate::ready::Ready;
 use crate::scan::Learned;
 use crate::spool::Pending;
@@ -85,7 +85,7 @@ impl Resolved {
 }
 
 /// What was found under a list of addresses.
-type Found = Result<Option<Arc<Metadata>>, LibraryError>;
+type Found = Result<Lookup, LibraryError>;
 
 /// Which list of addresses an archive has, unless that could not be found out.
 type Place = Result<usize, LibraryError>;
@@ -100,19 +100,31 @@ impl Resolver {
         });
         let archives: Vec<_> = archives.collect();
         let (lists, list_of) = self.addresses(&archives, knowledge).await?;
-        let found = self.look_up(lists).await?;
+        let found = self.look_up(&lists).await?;
         let mut resolved = Resolved::default();
         // One address may stand for hundreds of builds: it is one fault, not hundreds.
         let mut left_out = BTreeMap::<String, u64>::new();
         for ((archive, build), place) in archives.iter().zip(list_of) {
-            let found = match &place {
-                Ok(at) => found.get(*at).cloned().unwrap_or(Ok(None)),
-                Err(error) => Err(error.clone()),
+            let (keys, found) = match &place {
+                Ok(at) => (lists.get(*at), found.get(*at).cloned().unwrap_or(Ok(Lookup::Missing))),
+                Err(error) => (None, Err(error.clone())),
             };
-            match found {
-                Ok(metadata) => self.record(archive, build, metadata.as_deref(), &mut resolved),
-                Err(error) => *left_out.entry(error.to_string()).or_default() += 1,
-            }
+            let listed = keys.and_then(|keys| keys.first()).filter(|_| knowledge.complete);
+            let reason = match (found, listed) {
+                (Ok(Lookup::Found(metadata)), _) => {
+                    self.record(archive, build, Some(&*metadata), &mut resolved);
+                    continue;
+                }
+                (Ok(Lookup::Missing), Some(key)) => {
+                    format!("the archive has no {key}, which its inventory lists; see ARCHIVE_URL")
+                }
+                (Ok(Lookup::Missing | Lookup::Malformed), _) => {
+                    self.record(archive, build, None, &mut resolved);
+                    continue;
+                }
+                (Err(error), _) => error.to_string(),
+            };
+            *left_out.entry(reason).or_default() += 1;
         }
         let faults = left_out.into_iter().map(|(error, builds)| format!("{error}; builds left out for it: {builds}"));
         resolved.faults.extend(faults);
@@ -139,7 +151,7 @@ impl Resolver {
                 }
             };
             if knowledge.complete {
-                keys.retain(|key| knowledge.learned.has_metadata(key));
+                keys.retain(|key| knowledge.learned.metadata_date(key).is_some());
             }
             let next = places.len();
             list_of.push(Ok(*places.entry(keys).or_insert(next)));
@@ -153,8 +165,8 @@ impl Resolver {
         Ok((lists, list_of))
     }
 
-    /// For a release the highest build of its version's candidates: as the inventory taught, or by a listing where it
-    /// does not reach that far.
+    /// For a release the highest build of its version's candidates: as the inventory taught, and by a listing where not
+    /// all of it was read.
     async fn highest_build(&self, archive: &Archive<'_>, knowledge: &Knowledge) -> Result<Option<u32>, LibraryError> {
         let Some((product, version)) = archive.release_of() else { return Ok(None) };
         if self.metadata == MetadataUse::Unused {
@@ -162,13 +174,16 @@ impl Resolver {
         }
         let seen = knowledge.learned.highest_build(product, version);
         match archive.candidates_folder() {
-            Some(folder) if seen.is_none() && !knowledge.complete => self.library.highest_build(&folder).await,
+            Some(folder) if !knowledge.complete => Ok(seen.max(self.library.highest_build(&folder).await?)),
             _ => Ok(seen),
         }
     }
 
-    async fn look_up(&self, lists: Vec<Vec<String>>) -> Result<Vec<Found>, LibraryError> {
-        let asked = lists.into_iter().map(|keys| async move { self.library.first(&keys).await });
+    async fn look_up(&self, lists: &[Vec<String>]) -> Result<Vec<Found>, LibraryError> {
+        let asked = (0..lists.len()).map(|at| async move {
+            let keys = lists.get(at).map_or(&[][..], Vec::as_slice);
+            self.library.first(keys).await
+        });
         let asked = stream::iter(asked).buffered(self.parallel.max(1));
         let found: Vec<Found> = asked.collect().await;
         match found.iter().find_map(|found| found.as_ref().err()) {

@@ -1,6 +1,6 @@
 //! Rows to builds: what of an inventory is news, and what the keys alone teach on the way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use buildhub_inventory::{PartError, Row, RowError, Rows};
 use buildhub_releases::{Archive, Key, Product, classify};
@@ -26,8 +26,8 @@ const ROWS_BETWEEN_CHECKS: u64 = 4096;
 pub struct Learned {
     /// The highest candidate build of each version, by product.
     highest: HashMap<Product, HashMap<Box<str>, u32, FixedState>, FixedState>,
-    /// Hashes of the keys under which metadata lies.
-    metadata: HashSet<u64, FixedState>,
+    /// Metadata files: hashes of their keys, and their dates in seconds since 1970.
+    metadata: HashMap<u64, u32, FixedState>,
 }
 
 impl Learned {
@@ -36,9 +36,9 @@ impl Learned {
         self.highest.get(&product)?.get(version).copied()
     }
 
-    /// Whether a metadata file of this key was seen.
-    pub fn has_metadata(&self, key: &str) -> bool {
-        self.metadata.contains(&xxh3_64(key.as_bytes()))
+    /// The date of the metadata file of this key, in seconds since 1970, if there is one.
+    pub fn metadata_date(&self, key: &str) -> Option<u32> {
+        self.metadata.get(&xxh3_64(key.as_bytes())).copied()
     }
 
     /// Takes over what another part of the inventory taught.
@@ -102,7 +102,8 @@ pub enum ScanError {
 }
 
 impl<'a> Sieve<'a> {
-    /// A sieve that lets through what `selection` names and `index` does not know.
+    /// A sieve that lets through what `selection` names and `index` does not know. Without an index all of it passes,
+    /// and where metadata lies is not learned.
     pub fn new(selection: &'a Selection, download_url: &'a str, index: Option<&'a Index>) -> Self {
         Self {
             selection,
@@ -160,7 +161,10 @@ impl<'a> Sieve<'a> {
             Key::Other(reason) => self.skipped.count(reason),
             Key::Metadata(metadata) => {
                 self.read.metadata_files += 1;
-                self.learned.metadata.insert(xxh3_64(key.as_str().as_bytes()));
+                if self.index.is_some() {
+                    let date = seconds(row.last_modified()?);
+                    self.learned.metadata.insert(xxh3_64(key.as_str().as_bytes()), date);
+                }
                 if let Some((product, version, build)) = metadata.candidate_of() {
                     self.learned.learn_build(product, version, build);
                 }

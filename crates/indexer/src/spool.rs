@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+/// The longest key that is read back: S3's are at most 1,024 bytes.
+const MAX_KEY: usize = 1 << 16;
+
 /// An archive's row, kept: all that a record needs beside its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
@@ -130,7 +133,11 @@ fn write(out: &mut impl io::Write, build: &Pending) -> io::Result<()> {
 fn read(input: &mut impl io::Read) -> io::Result<Pending> {
     let mut length = [0; 4];
     input.read_exact(&mut length)?;
-    let mut key = vec![0; usize::try_from(u32::from_le_bytes(length)).map_err(io::Error::other)?];
+    let length = usize::try_from(u32::from_le_bytes(length)).map_err(io::Error::other)?;
+    if length > MAX_KEY {
+        return Err(io::Error::other("an entry is damaged"));
+    }
+    let mut key = vec![0; length];
     input.read_exact(&mut key)?;
     let (mut size, mut date) = ([0; 8], [0; 8]);
     input.read_exact(&mut size)?;

@@ -83,7 +83,7 @@ impl Target {
     /// Proves that what the store acknowledged since `since` is there, and keeps the index.
     pub async fn prove(
         &self,
-        index: &mut Index,
+        mut index: Index,
         since: u64,
         caches: &Caches,
         progress: &dyn Progress,
@@ -91,7 +91,7 @@ impl Target {
     ) -> Result<(), TargetError> {
         let began = Instant::now();
         progress.begin(Stage::Proof, Some(report.store.created + report.store.updated));
-        let proof = prove(index, &self.collection, since, progress).await;
+        let proof = prove(&mut index, &self.collection, since, progress).await;
         progress.end();
         let proof = proof?;
         report.store.lost = proof.lost;
@@ -101,7 +101,7 @@ impl Target {
                 proof.lost
             ));
         }
-        keep(report, caches.keep_index(index).await);
+        keep(report, caches.keep_index(&mut index).await);
         report.seconds.proof = began.elapsed().as_secs_f64();
         Ok(())
     }

@@ -5,7 +5,7 @@ use buildhub_kinto::{Condition, LoadError, Loader, Outcome, Write};
 use crate::fact::{Verdict, judge};
 use crate::index::{Entry, Index};
 use crate::ready::{Ready, entry_of};
-use crate::report::StoreCounts;
+use crate::report::Report;
 
 /// How often a record is sent again because somebody else wrote it in between. Each time, one of the two writers got
 /// on, so this many in a row mean that something is wrong.
@@ -19,8 +19,7 @@ pub struct Writer {
     waiting: Vec<Ready>,
     batch_max: usize,
     send_unchanged: bool,
-    counts: StoreCounts,
-    faults: Vec<String>,
+    outcome: Report,
 }
 
 impl Writer {
@@ -28,8 +27,7 @@ impl Writer {
     pub fn new(loader: Loader, index: Index, batch_max: usize) -> Self {
         let batch_max = batch_max.max(1);
         let waiting = Vec::with_capacity(batch_max);
-        let (counts, faults) = (StoreCounts::default(), Vec::new());
-        Self { loader, index, waiting, batch_max, send_unchanged: false, counts, faults }
+        Self { loader, index, waiting, batch_max, send_unchanged: false, outcome: Report::default() }
     }
 
     /// The same writer, sending also what the store has already.
@@ -46,7 +44,7 @@ impl Writer {
             if judge(Some(&other.fact), &ready.fact) == Verdict::Changed {
                 *other = ready;
             }
-            self.counts.kept += 1;
+            self.outcome.store.kept += 1;
             return Ok(());
         }
         if self.is_wanted(&ready) {
@@ -72,22 +70,18 @@ impl Writer {
         Ok(())
     }
 
-    /// What was done to the store so far.
-    pub fn counts(&self) -> StoreCounts {
-        self.counts
-    }
-
-    /// Ends the writing: what the store has now, and what could not be written.
-    pub fn finish(self) -> (Index, StoreCounts, Vec<String>) {
-        (self.index, self.counts, self.faults)
+    /// Ends the writing: what the store has now. The report gets what was done, and what could not be.
+    pub fn finish(self, report: &mut Report) -> Index {
+        report.add_outcome(self.outcome);
+        self.index
     }
 
     fn is_wanted(&mut self, ready: &Ready) -> bool {
         match judge(self.index.get(ready.hash).map(|entry| &entry.fact), &ready.fact) {
             Verdict::New | Verdict::Changed => return true,
             Verdict::Same if self.send_unchanged => return true,
-            Verdict::Same => self.counts.unchanged += 1,
-            Verdict::Older | Verdict::Outranked => self.counts.kept += 1,
+            Verdict::Same => self.outcome.store.unchanged += 1,
+            Verdict::Older | Verdict::Outranked => self.outcome.store.kept += 1,
         }
         false
     }
@@ -105,9 +99,9 @@ impl Writer {
         match outcome {
             Outcome::Stored { last_modified } => {
                 let count = if self.index.get(ready.hash).is_some() {
-                    &mut self.counts.updated
+                    &mut self.outcome.store.updated
                 } else {
-                    &mut self.counts.created
+                    &mut self.outcome.store.created
                 };
                 *count += 1;
                 self.index.insert(Entry { id: ready.hash, fact: ready.fact, last_modified });
@@ -124,8 +118,8 @@ impl Writer {
                 self.is_wanted(&ready).then_some(ready)
             }
             Outcome::Refused(refusal) => {
-                self.counts.refused += 1;
-                self.faults.push(format!("the store refuses the record {}: {refusal}", ready.id));
+                self.outcome.store.refused += 1;
+                self.outcome.fault(format!("the store refuses the record {}: {refusal}", ready.id));
                 None
             }
         }
@@ -135,7 +129,7 @@ impl Writer {
         if round < MAX_CONFLICTS {
             self.waiting.push(ready);
         } else {
-            self.faults.push(format!(
+            self.outcome.fault(format!(
                 "the record {} was written by others {MAX_CONFLICTS} times in a row; run again",
                 ready.id
             ));

@@ -19,9 +19,10 @@ const BUFFER: usize = 64 * 1024;
 
 pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, CommandError> {
     let archive = ArchiveSettings::from_variables(vars)?;
-    let selection = Selection::from_variables(vars, Timestamp::now())?;
+    let now = Timestamp::now();
+    let selection = Selection::from_variables(vars, now)?;
     let resolver = Resolver {
-        library: Connector::from_variables(vars)?.library(&archive).await?,
+        library: Connector::from_variables(vars)?.library(&archive, now).await?,
         products: selection.products,
         metadata: metadata_use(matches),
         parallel: archive.parallel,

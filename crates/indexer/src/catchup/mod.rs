@@ -1,8 +1,8 @@
 //! The catch-up run: from the latest inventory to an up-to-date store, at a cost that follows what changed.
 
 mod scanning;
+mod state;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,24 +12,27 @@ use buildhub_core::{Deadline, Variables};
 use buildhub_inventory::{Found, ManifestError, latest, manifest_in};
 use futures::{Stream, StreamExt as _, pin_mut};
 use jiff::Timestamp;
-use xxhash_rust::xxh3::xxh3_64;
 
-use crate::caches::{Caches, Done};
+use crate::caches::Caches;
 use crate::connect::{ConnectError, Connector, Target};
 use crate::index::Index;
 use crate::metadata::Library;
 use crate::pipeline::{PipelineError, read_spools, resolve_all};
 use crate::progress::{Progress, Stage};
 use crate::report::Report;
-use crate::resolve::{MetadataUse, Resolved, Resolver};
+use crate::resolve::{Knowledge, MetadataUse, Resolved, Resolver};
 use crate::settings::{ArchiveSettings, FolderSettings, InventorySettings, KintoSettings, Selection};
 use crate::spool::Spool;
 use crate::target::{TargetError, keep};
 use crate::writer::Writer;
 use scanning::{Scan, Scanned};
+pub use state::State;
 
 /// Time kept back before a deadline, for the proof and the caches; less where there is little.
 const MARGIN: Duration = Duration::from_secs(30);
+
+/// Changes whenever the same inventory would make other records: then all of it is looked at again.
+const RULES: u32 = 1;
 
 /// Time between two keepings of the caches during a long load.
 const KEEP_EVERY: Duration = Duration::from_mins(5);
@@ -41,12 +44,19 @@ pub enum RunError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// An inventory landed where this function does not look.
-    #[error("the inventory {landed} is not below {location}; see INVENTORY_LOCATION")]
+    #[error("the inventory {landed} is not directly below {expected}; see INVENTORY_LOCATION and INVENTORY_PREFIX")]
     Elsewhere {
         /// Where it landed.
         landed: String,
         /// Where inventories are expected.
-        location: String,
+        expected: String,
+    },
+    /// There is no time for any work.
+    #[error("{} s are left, of which {} s are kept back for the proof and the caches; give it a longer timeout",
+        left.as_secs(), MARGIN.as_secs())]
+    NoTime {
+        /// The time there is.
+        left: Duration,
     },
     /// There is no inventory to read.
     #[error(transparent)]
@@ -96,8 +106,8 @@ impl CatchUp {
         let inventory = InventorySettings::from_variables(vars)?;
         let folders = FolderSettings::from_variables(vars)?;
         Ok(Self {
-            caches: connector.caches(&folders, &target).await,
-            library: connector.library(&archive).await?,
+            caches: connector.caches(&folders, &target, Some(&archive)).await,
+            library: connector.library(&archive, now).await?,
             inventory: connector.store(&inventory.location).await,
             location: inventory.location,
             folders: inventory.folders,
@@ -127,9 +137,14 @@ impl CatchUp {
             Location::S3 { bucket: ours, prefix } if ours == bucket => folder.strip_prefix(prefix.as_str()),
             _ => None,
         };
-        let Some(below) = below else {
+        let is_ours = |below: &&str| {
+            let parent = below.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
+            self.folders.iter().any(|folder| folder.trim_end_matches('/') == parent)
+        };
+        let Some(below) = below.filter(is_ours) else {
             let landed = format!("s3://{bucket}/{folder}");
-            return Err(RunError::Elsewhere { landed, location: self.location.to_string() });
+            let expected = self.folders.iter().map(|folder| format!("{}{folder}", self.location));
+            return Err(RunError::Elsewhere { landed, expected: expected.collect::<Vec<_>>().join(" or ") });
         };
         self.landed = Some(below.to_owned());
         Ok(self)
@@ -139,31 +154,47 @@ impl CatchUp {
     pub async fn run(&self) -> (Report, Result<(), RunError>) {
         let began = Instant::now();
         let mut report = Report::default();
-        let result = self.steps(&mut report).await;
+        // Steps stop themselves when only the margin is left. A step that hangs is dropped when most of that is gone,
+        // so that there is an answer in any case: what it had begun, the next run finds done or not done.
+        let result = self.deadline.allow(self.margin / 3, self.steps(&mut report)).await.unwrap_or_else(|| {
+            tracing::warn!("the time was over in the middle of a step; the next run goes on");
+            Ok(false)
+        });
         report.metadata = self.library.counts();
-        report.complete &= result.is_ok();
+        report.complete = matches!(result, Ok(true));
         report.seconds.total = began.elapsed().as_secs_f64();
-        (report, result)
+        (report, result.map(drop))
     }
 
-    async fn steps(&self, report: &mut Report) -> Result<(), RunError> {
+    /// Says whether there was time for all of it.
+    async fn steps(&self, report: &mut Report) -> Result<bool, RunError> {
         let opened = self.target.open(&self.caches, &*self.progress, report).await?;
         let found = self.manifests(report).await?;
         report.inventories = found.iter().map(|found| found.folder.clone()).collect();
-        let before = self.caches.done().await;
-        let done = self.done(&before, &found);
-        if opened.unchanged && self.selection.oldest.is_none() && before == done {
+        let mut state = self.caches.state().await.for_work(&self.work());
+        if opened.unchanged && self.selection.oldest.is_none() && found.iter().all(|found| state.has_all(found)) {
             tracing::info!(inventories = ?report.inventories, "nothing changed since the last run");
-            report.complete = true;
-            return Ok(());
+            return Ok(true);
         }
-        let scanned = self.scan(&found, opened.index, report).await?;
-        let complete = scanned.knowledge.complete;
-        self.records(scanned, report).await?;
-        if complete && report.is_success() {
-            keep(report, self.caches.keep_done(&done).await);
+        // A store that was changed by others may lack what is in: then nothing is passed over.
+        let passed = if opened.unchanged && self.selection.oldest.is_none() { state.clone() } else { State::default() };
+        let Scanned { mut knowledge, spools, index, parts, complete } =
+            self.scan(&found, &passed, opened.index, report).await;
+        knowledge.complete &= self.folders.len() == found.len();
+        let all_written = self.records(knowledge, spools, index, report).await?;
+        if all_written && self.selection.oldest.is_none() && is_sound(report, &self.library) {
+            for inventory in &found {
+                state.add(inventory, |part| parts.contains(&part.key));
+            }
+            keep(report, self.caches.keep_state(&state).await);
         }
-        Ok(())
+        Ok(complete && all_written)
+    }
+
+    /// Everything that decides what becomes of a row, beside the row itself.
+    fn work(&self) -> String {
+        let Selection { products, .. } = &*self.selection;
+        format!("{RULES} {products:?} {:?} {} {:?}", self.archive, self.location, self.folders)
     }
 
     /// The inventories to be read: the one that landed, or the newest of each folder.
@@ -189,20 +220,7 @@ impl CatchUp {
         Ok(found)
     }
 
-    /// What will have been brought in when all goes well: these inventories, and those of `before` that are not newer
-    /// here.
-    fn done(&self, before: &Done, found: &[Found]) -> Done {
-        let settings = format!("{:?} {}", self.selection.products, self.archive.download_url);
-        let settings = xxh3_64(settings.as_bytes());
-        let mut inventories = if before.settings == settings { before.inventories.clone() } else { BTreeMap::new() };
-        for Found { folder, .. } in found {
-            let (parent, dated) = folder.trim_end_matches('/').rsplit_once('/').unwrap_or(("", folder));
-            inventories.insert(parent.to_owned(), dated.to_owned());
-        }
-        Done { settings, inventories }
-    }
-
-    async fn scan(&self, found: &[Found], index: Index, report: &mut Report) -> Result<Scanned, RunError> {
+    async fn scan(&self, found: &[Found], passed: &State, index: Index, report: &mut Report) -> Scanned {
         let began = Instant::now();
         let bytes = found.iter().map(|found| found.manifest.size()).sum();
         self.progress.begin(Stage::Inventory, Some(bytes));
@@ -211,41 +229,46 @@ impl CatchUp {
             selection: Arc::clone(&self.selection),
             download_url: self.archive.download_url.clone(),
             temporary: self.temporary.clone(),
-            deadline: self.deadline,
-            margin: self.margin,
+            // Half of the time, so that some is left for what was found.
+            until: match self.deadline.remaining() {
+                Some(left) => Deadline::after(left.saturating_sub(self.margin) / 2),
+                None => Deadline::NONE,
+            },
             progress: Arc::clone(&self.progress),
         };
-        let scanned = scan.run(found, index, report).await;
+        let scanned = scan.run(found, passed, index, report).await;
         self.progress.end();
         report.judge_rows();
         report.seconds.inventory = began.elapsed().as_secs_f64();
-        Ok(scanned)
+        scanned
     }
 
-    /// Makes records of what is news, writes them, and proves that they are there.
-    async fn records(&self, scanned: Scanned, report: &mut Report) -> Result<(), RunError> {
-        let builds = scanned.spools.iter().map(Spool::len).sum();
-        let since = scanned.index.timestamp();
-        report.complete = scanned.complete;
+    /// Makes records of what is news, writes them, and proves that they are there. Says whether there was time for all.
+    async fn records(
+        &self,
+        knowledge: Knowledge,
+        spools: Vec<Spool>,
+        index: Index,
+        report: &mut Report,
+    ) -> Result<bool, RunError> {
+        let builds = spools.iter().map(Spool::len).sum();
         if builds == 0 {
-            return Ok(());
+            return Ok(true);
         }
         let began = Instant::now();
-        self.caches.restore_metadata(&self.library).await;
-        let mut writer = self.target.writer(scanned.index).await?;
-        let results = resolve_all(self.resolver(), Arc::new(scanned.knowledge), read_spools(scanned.spools));
+        let since = index.timestamp();
+        self.caches.restore_metadata(&self.library, &knowledge.learned).await;
+        let mut writer = self.target.writer(index).await?;
+        let results = resolve_all(self.resolver(), Arc::new(knowledge), read_spools(spools));
         self.progress.begin(Stage::Records, Some(builds));
         let loaded = self.load(&mut writer, results, report).await;
         self.progress.end();
-        let (mut index, counts, faults) = writer.finish();
-        report.add_store(&counts);
-        for fault in faults {
-            report.fault(fault);
-        }
         report.seconds.records = began.elapsed().as_secs_f64();
         keep(report, self.caches.keep_metadata(&self.library).await);
-        if loaded.is_ok() && counts.created + counts.updated > 0 {
-            self.target.prove(&mut index, since, &self.caches, &*self.progress, report).await?;
+        let index = writer.finish(report);
+        // What a store acknowledged before it failed is found out by the next run.
+        if !matches!(loaded, Err(RunError::Target(_))) && report.store.created + report.store.updated > 0 {
+            self.target.prove(index, since, &self.caches, &*self.progress, report).await?;
         }
         loaded
     }
@@ -260,31 +283,47 @@ impl CatchUp {
         })
     }
 
-    /// Hands records to the writer until there are no more, or no time.
+    /// Hands records to the writer until there are no more, or no time; says which.
     async fn load(
         &self,
         writer: &mut Writer,
         results: impl Stream<Item = Result<(u64, Resolved), PipelineError>>,
         report: &mut Report,
-    ) -> Result<(), RunError> {
+    ) -> Result<bool, RunError> {
         pin_mut!(results);
         let mut kept = Instant::now();
-        while let Some(result) = results.next().await {
+        let all = loop {
+            let Some(next) = self.deadline.allow(self.margin, results.next()).await else { break false };
+            let Some(result) = next else { break true };
             let (builds, resolved) = result?;
             report.add_resolved(&resolved);
-            for ready in resolved.ready {
-                if self.deadline.is_within(self.margin) {
-                    report.complete = false;
-                    return Ok(writer.flush().await.map_err(TargetError::from)?);
-                }
-                writer.offer(ready).await.map_err(TargetError::from)?;
+            if !self.offer(writer, resolved).await? {
+                break false;
             }
             self.progress.advance(builds);
             if kept.elapsed() > KEEP_EVERY {
                 kept = Instant::now();
                 keep(report, self.caches.keep_metadata(&self.library).await);
             }
-        }
-        Ok(writer.flush().await.map_err(TargetError::from)?)
+        };
+        writer.flush().await.map_err(TargetError::from)?;
+        Ok(all)
     }
+
+    /// Offers records until there is no time; says whether there was for all.
+    async fn offer(&self, writer: &mut Writer, resolved: Resolved) -> Result<bool, RunError> {
+        for ready in resolved.ready {
+            if self.deadline.is_within(self.margin) {
+                return Ok(false);
+            }
+            writer.offer(ready).await.map_err(TargetError::from)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Whether all that this run looked at is in: what failed, or was not to be had, is looked at again next time.
+fn is_sound(report: &Report, library: &Library) -> bool {
+    let asked = library.counts();
+    report.fault_count == 0 && asked.malformed + asked.failed == 0
 }

@@ -1,6 +1,6 @@
 //! All parts of the inventories, read side by side on threads of their own.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use buildhub_core::store::{SharedStore, StoreErrorKind};
 use buildhub_inventory::{Found, Part, PartError, Schema, open_part};
 use tokio::runtime::Handle;
 
+use crate::catchup::State;
 use crate::index::Index;
 use crate::progress::Progress;
 use crate::report::{Builds, Read, Report};
@@ -30,8 +31,8 @@ pub(super) struct Scan {
     pub(super) selection: Arc<Selection>,
     pub(super) download_url: String,
     pub(super) temporary: PathBuf,
-    pub(super) deadline: Deadline,
-    pub(super) margin: Duration,
+    /// When to stop, whatever is left to read.
+    pub(super) until: Deadline,
     pub(super) progress: Arc<dyn Progress>,
 }
 
@@ -43,6 +44,8 @@ pub(super) struct Scanned {
     pub(super) spools: Vec<Spool>,
     /// The index, given back.
     pub(super) index: Index,
+    /// Keys of the parts that were read whole.
+    pub(super) parts: HashSet<String>,
     /// Whether there was time for all of it.
     pub(super) complete: bool,
 }
@@ -60,18 +63,17 @@ struct Share {
     builds: Builds,
     spool: Option<Spool>,
     faults: Vec<String>,
+    parts: Vec<String>,
     unfinished: bool,
 }
 
 impl Scan {
     /// Reads the parts of all inventories. A part that cannot be read is a fault of the report; the others go on.
-    pub(super) async fn run(self, found: &[Found], index: Index, report: &mut Report) -> Scanned {
-        let jobs: VecDeque<Job> = found
-            .iter()
-            .flat_map(|Found { manifest, .. }| {
-                manifest.parts.iter().map(|part| Job { part: part.clone(), schema: manifest.schema.clone() })
-            })
-            .collect();
+    /// What `passed` has is passed over.
+    pub(super) async fn run(self, found: &[Found], passed: &State, index: Index, report: &mut Report) -> Scanned {
+        let all: usize = found.iter().map(|found| found.manifest.parts.len()).sum();
+        let jobs: VecDeque<Job> = found.iter().flat_map(|found| jobs(found, passed)).collect();
+        let is_whole = jobs.len() == all;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(jobs.len());
         let shared = Arc::new((self, index, Mutex::new(jobs)));
         let handle = Handle::current();
@@ -85,9 +87,10 @@ impl Scan {
             })
             .collect();
         let mut scanned = Scanned {
-            knowledge: Knowledge { learned: Learned::default(), complete: true },
+            knowledge: Knowledge { learned: Learned::default(), complete: is_whole },
             spools: Vec::new(),
             index: Index::default(),
+            parts: HashSet::new(),
             complete: true,
         };
         for worker in workers {
@@ -99,8 +102,13 @@ impl Scan {
                 }
             }
         }
-        if let Some((_, index, _)) = Arc::into_inner(shared) {
+        if let Some((_, index, jobs)) = Arc::into_inner(shared) {
             scanned.index = index;
+            let left = jobs.into_inner().unwrap_or_else(PoisonError::into_inner).len();
+            if left > 0 && scanned.complete {
+                scanned.knowledge.complete = false;
+                report.fault(format!("{left} parts of the inventory were not read, for the reasons above"));
+            }
         }
         scanned
     }
@@ -115,11 +123,11 @@ impl Scan {
             }
         }
         loop {
+            if share.unfinished || share.spool.is_none() {
+                return share;
+            }
             let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(job) = next else { return share };
-            if share.unfinished {
-                continue;
-            }
             let mut tries = 1;
             while let Err(error) = self.part(&job, index, handle, &mut share) {
                 if tries < MAX_TRIES && is_transient(&error) {
@@ -139,18 +147,24 @@ impl Scan {
         let mark = spool.mark()?;
         let mut rows = open_part(Arc::clone(&self.store), handle.clone(), "", &job.part, &job.schema);
         let mut sieve = Sieve::new(&self.selection, &self.download_url, Some(index));
-        let stop = || self.deadline.is_within(self.margin);
+        let stop = || self.until.remaining() == Some(Duration::ZERO);
         let sifted = sieve.sift(&mut rows, &*self.progress, &stop, &mut |news| Ok(spool.push(&news.build)?));
         match sifted {
             Ok(ended) => {
                 share.unfinished = !ended;
+                share.parts.extend(ended.then(|| job.part.key.clone()));
                 share.learned.absorb(sieve.learned);
                 share.read.add(&sieve.read);
                 share.builds.add(&sieve.builds);
                 Ok(())
             }
             Err(error) => {
-                spool.roll_back(mark)?;
+                if let Err(broken) = spool.roll_back(mark) {
+                    // A list that may hold rows of a damaged part is not used.
+                    share.spool = None;
+                    share.faults.push(error.to_string());
+                    return Err(broken.into());
+                }
                 Err(error)
             }
         }
@@ -161,6 +175,7 @@ impl Scanned {
     fn add(&mut self, share: Share, report: &mut Report) {
         report.read.add(&share.read);
         report.builds.add(&share.builds);
+        self.parts.extend(share.parts);
         self.complete &= !share.unfinished;
         self.knowledge.complete &= share.faults.is_empty() && !share.unfinished;
         self.knowledge.learned.absorb(share.learned);
@@ -169,6 +184,18 @@ impl Scanned {
     }
 }
 
+/// The parts of an inventory that are to be read.
+fn jobs(found: &Found, passed: &State) -> Vec<Job> {
+    let Found { manifest, .. } = found;
+    let wanted = manifest.parts.iter().filter(|part| !passed.has(found, part));
+    wanted.map(|part| Job { part: part.clone(), schema: manifest.schema.clone() }).collect()
+}
+
+/// Whether the next reading may go better: the connection broke, or the bytes came otherwise than they are stored.
 fn is_transient(error: &ScanError) -> bool {
-    matches!(error, ScanError::Part(PartError::Store { source, .. }) if source.kind == StoreErrorKind::Transient)
+    match error {
+        ScanError::Part(PartError::Store { source, .. }) => source.kind == StoreErrorKind::Transient,
+        ScanError::Part(PartError::Size { .. } | PartError::Checksum { .. } | PartError::Interrupted { .. }) => true,
+        _ => false,
+    }
 }

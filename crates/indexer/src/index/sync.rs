@@ -28,6 +28,13 @@ pub struct Refreshed {
     pub news: u64,
 }
 
+impl Refreshed {
+    fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.news += other.news;
+    }
+}
+
 /// What a proof found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Proof {
@@ -44,24 +51,32 @@ pub async fn refresh(
     collection: &Collection,
     progress: &dyn Progress,
 ) -> Result<Refreshed, KintoError> {
-    let was_empty = index.is_empty();
-    let mut refreshed = read_changes(index, collection, progress).await?;
-    let count = collection.count().await?;
+    let (was_empty, before) = (index.is_empty(), index.timestamp);
+    let (mut refreshed, now) = read_changes(index, collection, progress).await?;
+    let mut count = collection.count().await?;
     if count != index.len() as u64 && !was_empty {
+        // Somebody may have written between the pages and the counting.
+        refreshed.add(read_changes(index, collection, progress).await?.0);
+        count = collection.count().await?;
+    }
+    // A store whose time went back was restored from an earlier one: what it was told since, it does not have.
+    let is_another = now.is_some_and(|now| now < before);
+    if !was_empty && (is_another || count != index.len() as u64) {
         tracing::info!(known = index.len(), stored = count, "the index does not agree with the store and is read anew");
         *index = Index::default();
-        let again = read_changes(index, collection, progress).await?;
+        let (again, _) = read_changes(index, collection, progress).await?;
         // That the two disagreed is news by itself, also when nothing is left to read.
-        refreshed = Refreshed { read: refreshed.read + again.read, news: again.news + 1 };
+        refreshed.add(Refreshed { news: again.news + 1, ..again });
     }
     Ok(refreshed)
 }
 
+/// Reads the changes, and the store's time when the reading began.
 async fn read_changes(
     index: &mut Index,
     collection: &Collection,
     progress: &dyn Progress,
-) -> Result<Refreshed, KintoError> {
+) -> Result<(Refreshed, Option<u64>), KintoError> {
     let mut query = Query::new().limit(PAGE);
     if index.timestamp > 0 {
         query = query.since(index.timestamp.saturating_sub(OVERLAP));
@@ -81,7 +96,7 @@ async fn read_changes(
     }
     // Only what was there when the reading began is known for certain.
     index.timestamp = index.timestamp.max(timestamp.unwrap_or_default());
-    Ok(refreshed)
+    Ok((refreshed, timestamp))
 }
 
 /// Takes over one change; says whether it was news.

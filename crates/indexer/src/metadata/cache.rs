@@ -1,4 +1,5 @@
-//! Metadata between runs: gzipped JSON lines, `{"key", "metadata"}`, after a first line with the format's version.
+//! Metadata between runs: gzipped JSON lines, `{"key", "asked", "metadata"}`, after a first line with the format's
+//! version. `asked` is when it was fetched, in seconds since 1970.
 //!
 //! Gzip's checksum and length tell a damaged or cut file, which is then not used at all.
 
@@ -11,7 +12,7 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::Library;
+use super::{Answer, Library, Lookup};
 
 /// Changes whenever what a line holds does.
 const VERSION: &str = r#"{"buildhub-metadata":1}"#;
@@ -33,12 +34,14 @@ pub enum MetadataCacheError {
 #[derive(Serialize)]
 struct LineOut<'a> {
     key: &'a str,
+    asked: u32,
     metadata: &'a Metadata,
 }
 
 #[derive(Deserialize)]
 struct LineIn {
     key: String,
+    asked: u32,
     metadata: Metadata,
 }
 
@@ -48,25 +51,27 @@ impl Library {
         let mut out = GzEncoder::new(Vec::new(), Compression::fast());
         writeln!(out, "{VERSION}")?;
         for (key, answer) in self.answers.iter() {
-            if let Some(metadata) = &answer {
-                serde_json::to_writer(&mut out, &LineOut { key: &key, metadata })?;
+            if let Lookup::Found(metadata) = &answer.lookup {
+                serde_json::to_writer(&mut out, &LineOut { key: &key, asked: answer.asked, metadata })?;
                 out.write_all(b"\n")?;
             }
         }
         Ok(out.finish()?.into())
     }
 
-    /// Takes over what an earlier run found: all of it, or nothing when the file is off. Returns how many.
-    pub fn take_over(&self, file: &[u8]) -> Result<usize, MetadataCacheError> {
+    /// Takes over what an earlier run found, as far as it `is_current` (by key and time of asking); nothing when the
+    /// file is off. Returns how many.
+    pub fn take_over(&self, file: &[u8], is_current: impl Fn(&str, u32) -> bool) -> Result<usize, MetadataCacheError> {
         let mut lines = BufReader::new(GzDecoder::new(file)).lines();
         if lines.next().transpose()?.as_deref() != Some(VERSION) {
             return Err(MetadataCacheError::Version);
         }
         let read: Vec<LineIn> =
             lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<Result<_, MetadataCacheError>>()?;
-        let count = read.len();
-        for LineIn { key, metadata } in read {
-            self.answers.insert(key, Some(metadata.into()));
+        let mut count = 0;
+        for LineIn { key, asked, metadata } in read.into_iter().filter(|line| is_current(&line.key, line.asked)) {
+            self.answers.insert(key, Answer { lookup: Lookup::Found(metadata.into()), asked });
+            count += 1;
         }
         Ok(count)
     }

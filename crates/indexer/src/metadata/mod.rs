@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use buildhub_releases::{Metadata, MetadataError};
+fn build_number(name: &str) -> Option<u32> { name.strip_prefix("build")?.parse().ok() }
+use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
 use crate::archive::{ArchiveError, Folder, SharedArchive};
+use crate::fact::seconds;
 use crate::report::MetadataCounts;
 
 pub use cache::MetadataCacheError;
@@ -31,12 +34,30 @@ pub struct Library {
     answers: Cache<String, Answer>,
     highest: Cache<String, Option<u32>>,
     counts: Counts,
+    /// When this run began, in seconds since 1970: nothing it fetches is older.
+    now: u32,
     /// The last of too many failures in a row: from then on nothing is asked any more.
     out_of_reach: OnceLock<ArchiveError>,
 }
 
-/// What is known of an address for this run: nothing where there is no file, or none that can be read.
-type Answer = Option<Arc<Metadata>>;
+/// What is known of an address, and since when (seconds since 1970). What is not there, or cannot be used, is known for
+/// this run only.
+#[derive(Debug, Clone)]
+struct Answer {
+    lookup: Lookup,
+    asked: u32,
+}
+
+/// What a look-up found.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// Metadata.
+    Found(Arc<Metadata>),
+    /// No file.
+    Missing,
+    /// A file that is no metadata, and no other.
+    Malformed,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -62,31 +83,34 @@ pub enum LibraryError {
 }
 
 impl Library {
-    /// A library on `archive`, fetching at most `parallel` files at the same time.
-    pub fn new(archive: SharedArchive, parallel: NonZeroUsize) -> Self {
+    /// A library on `archive`, fetching at most `parallel` files at the same time, in a run that begins `now`.
+    pub fn new(archive: SharedArchive, parallel: NonZeroUsize, now: Timestamp) -> Self {
         Self {
             archive,
             permits: Semaphore::new(parallel.get()),
             answers: Cache::new(MAX_ANSWERS),
             highest: Cache::new(MAX_ANSWERS),
             counts: Counts::default(),
+            now: seconds(now),
             out_of_reach: OnceLock::new(),
         }
     }
 
     /// The metadata at the first of `keys` that has any.
-    pub async fn first(&self, keys: &[String]) -> Result<Option<Arc<Metadata>>, LibraryError> {
+    pub async fn first(&self, keys: &[String]) -> Result<Lookup, LibraryError> {
+        let mut result = Lookup::Missing;
         for key in keys {
-            let found = self.answers.get_or_insert_async(key.as_str(), self.fetch(key)).await?;
-            if found.is_some() {
-                return Ok(found);
+            match self.answers.get_or_insert_async(key.as_str(), self.fetch(key)).await?.lookup {
+                Lookup::Missing => {}
+                Lookup::Malformed => result = Lookup::Malformed,
+                found @ Lookup::Found(_) => return Ok(found),
             }
         }
-        Ok(None)
+        Ok(result)
     }
 
-    /// The highest build of a version, by listing its candidates: for a release whose candidates were not in the
-    /// inventory.
+    /// The highest build of a version, by listing its candidates: for a release whose candidates may not all have been
+    /// in the inventory.
     pub async fn highest_build(&self, candidates_folder: &str) -> Result<Option<u32>, LibraryError> {
         self.highest.get_or_insert_async(candidates_folder, self.list_builds(candidates_folder)).await
     }
@@ -105,21 +129,16 @@ impl Library {
     }
 
     async fn fetch(&self, key: &str) -> Result<Answer, LibraryError> {
-        match self.ask(self.parsed(key)).await? {
-            None => {
-                self.counts.missing.fetch_add(1, Ordering::Relaxed);
-                Ok(None)
-            }
-            Some(Ok(metadata)) => {
-                self.counts.fetched.fetch_add(1, Ordering::Relaxed);
-                Ok(Some(Arc::new(metadata)))
-            }
+        let (count, lookup) = match self.ask(self.parsed(key)).await? {
+            None => (&self.counts.missing, Lookup::Missing),
+            Some(Ok(metadata)) => (&self.counts.fetched, Lookup::Found(Arc::new(metadata))),
             Some(Err(error)) => {
-                self.counts.malformed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(key, %error, "a metadata file cannot be used; its builds are left out");
-                Ok(None)
+                (&self.counts.malformed, Lookup::Malformed)
             }
-        }
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(Answer { lookup, asked: self.now })
     }
 
     /// A file, understood or not. A web page in its place is a failure of the request: a proxy or a sign-in page
@@ -138,7 +157,7 @@ impl Library {
 
     async fn list_builds(&self, folder: &str) -> Result<Option<u32>, LibraryError> {
         let Folder { folders, .. } = self.ask(self.archive.list(folder)).await?;
-        Ok(folders.iter().filter_map(|name| name.strip_prefix("build")?.parse().ok()).max())
+        Ok(folders.iter().filter_map(|name| build_number(name)).max())
     }
 
     /// Makes one request, when there is room for it, and watches for an archive that answers nothing any more.

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::sample::{Body, Sample};
+use crate::sample::{Body, File, Listing, Sample};
 
 /// What a site shows.
 #[derive(Clone)]
@@ -25,6 +25,7 @@ enum Shown {
     Sample(Arc<Sample>),
     Tree(Arc<HashMap<String, Body>>),
     Computed(Arc<Pages>),
+    Folder(Arc<PathBuf>),
 }
 
 /// What a `HEAD` request is told.
@@ -40,6 +41,7 @@ impl fmt::Debug for Content {
             Shown::Sample(_) => "Content(sample)",
             Shown::Tree(_) => "Content(tree)",
             Shown::Computed(_) => "Content(computed)",
+            Shown::Folder(_) => "Content(folder)",
         })
     }
 }
@@ -60,6 +62,12 @@ impl Content {
     /// What a function gives for a path (decoded, with its first `/`); `None` is a 404.
     pub fn computed(pages: impl Fn(&str) -> Option<Body> + Send + Sync + 'static) -> Self {
         Self(Shown::Computed(Arc::new(pages)))
+    }
+
+    /// The files of a folder, with their sizes and dates, and its listings. What does not exist when it is asked for is
+    /// a 404.
+    pub fn folder(root: impl Into<PathBuf>) -> Self {
+        Self(Shown::Folder(Arc::new(root.into())))
     }
 
     /// Pages by their paths (decoded, with their first `/`).
@@ -83,6 +91,7 @@ impl Content {
             }
             Shown::Tree(pages) => pages.get(path).cloned(),
             Shown::Computed(pages) => pages(path),
+            Shown::Folder(root) => folder_page(root, path.strip_prefix('/')?),
         }
     }
 
@@ -92,7 +101,10 @@ impl Content {
             Shown::Sample(sample) => sample.object(path.strip_prefix('/')?),
             _ => None,
         };
-        let last_modified = object.as_ref().map(|object| object.last_modified);
+        let last_modified = match &self.0 {
+            Shown::Folder(root) => modified(&std::fs::metadata(root.join(path.strip_prefix('/')?)).ok()?),
+            _ => object.as_ref().map(|object| object.last_modified),
+        };
         match (page, object) {
             (Some(page), _) => {
                 Some(Found { size: page.bytes.len() as u64, last_modified, content_type: page.content_type })
@@ -108,4 +120,32 @@ impl Content {
 fn listing(sample: &Sample, folder: &str) -> Option<Body> {
     let bytes = serde_json::to_vec(&sample.listing(folder)?).ok()?;
     Some(Body { content_type: "application/json".into(), bytes: bytes.into() })
+}
+
+/// A file's bytes, or a folder's listing.
+fn folder_page(root: &Path, key: &str) -> Option<Body> {
+    if Path::new(key).components().any(|part| !matches!(part, Component::Normal(_))) {
+        return None;
+    }
+    let path = root.join(key);
+    if !key.is_empty() && !key.ends_with('/') {
+        let bytes = std::fs::read(path).ok()?;
+        return Some(Body { content_type: "application/octet-stream".into(), bytes: bytes.into() });
+    }
+    let mut listing = Listing { prefixes: Vec::new(), files: Vec::new() };
+    for entry in std::fs::read_dir(path).ok()? {
+        let entry = entry.ok()?;
+        let (name, metadata) = (entry.file_name().into_string().ok()?, entry.metadata().ok()?);
+        if metadata.is_dir() {
+            listing.prefixes.push(format!("{name}/"));
+        } else {
+            listing.files.push(File { name, size: metadata.len(), last_modified: modified(&metadata)? });
+        }
+    }
+    let bytes = serde_json::to_vec(&listing).ok()?;
+    Some(Body { content_type: "application/json".into(), bytes: bytes.into() })
+}
+
+fn modified(metadata: &std::fs::Metadata) -> Option<Timestamp> {
+    Timestamp::try_from(metadata.modified().ok()?).ok()
 }
