@@ -27,7 +27,7 @@ use buildhub_indexer::resolve::{Knowledge, MetadataUse, Resolver};
 use buildhub_indexer::scan::Sieve;
 use buildhub_indexer::settings::Selection;
 use buildhub_indexer::spool::{Pending, Spool};
-use buildhub_inventory::{Schema, csv_rows, gzip_or_plain};
+use buildhub_inventory::{Schema, csv_rows};
 use buildhub_testkit::sample::{Inventory, Kind, Sample, SampleSpec};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -92,8 +92,7 @@ impl World {
         let mut knowledge = Knowledge { complete: true, ..Knowledge::default() };
         let mut read = 0;
         for part in &self.parts {
-            let input = gzip_or_plain(File::open(part).unwrap());
-            let mut rows = csv_rows(input, &Schema::default_csv(), "part");
+            let mut rows = csv_rows(File::open(part).unwrap(), &Schema::default_csv(), "part");
             let mut sieve = Sieve::new(&self.selection, URL, index);
             sieve.sift(&mut rows, &NoProgress, &|| false, &mut |news| Ok(spool.push(&news.build)?)).unwrap();
             read += sieve.read.rows;
