@@ -51,13 +51,6 @@ pub enum RunError {
         /// Where inventories are expected.
         expected: String,
     },
-    /// There is no time for any work.
-    #[error("{} s are left, of which {} s are kept back for the proof and the caches; give it a longer timeout",
-        left.as_secs(), MARGIN.as_secs())]
-    NoTime {
-        /// The time there is.
-        left: Duration,
-    },
     /// There is no inventory to read.
     #[error(transparent)]
     Inventory(#[from] ManifestError),
