@@ -4,7 +4,8 @@ use buildhub_core::store::{ObjectStore, StoreError};
 
 use crate::manifest::{Manifest, ManifestFault, Md5Error, Md5Hex};
 
-/// A manifest of one million parts has about 200 MB; the real ones have some hundred parts.
+/// Enough for some 70,000 parts of about 220 bytes each; the real inventories have some hundred. A manifest is in memory
+/// as a whole, beside the parts that are read from it.
 const MANIFEST_LIMIT: usize = 16 * 1024 * 1024;
 /// `manifest.checksum` holds 32 digits.
 const CHECKSUM_LIMIT: usize = 1024;
@@ -139,6 +140,17 @@ fn is_dated(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manifest_of_seventy_thousand_parts_is_within_the_limit() {
+        let entry = r#"    {
+      "key": "inventories/net-mozaws-prod-delivery-firefox/delivery-firefox/data/0f8fad5b-d9cb-469f-a165-70867728950e.csv.gz",
+      "size": 2147483647,
+      "MD5checksum": "92eb5ffee6ae2fec3ad71c777531578f"
+    },
+"#;
+        assert!(70_000 * entry.len() < MANIFEST_LIMIT, "{} bytes a part", entry.len());
+    }
 
     #[test]
     fn only_dated_folders_are_inventories() {
