@@ -2,7 +2,7 @@
 
 use crate::archive::Archive;
 use crate::layout::Place;
-use crate::{Product, platform};
+use crate::{Product, layout, platform};
 
 /// The first year whose nightlies have JSON beside them more often than not.
 const FIRST_JSON_YEAR: u16 = 2011;
@@ -107,7 +107,7 @@ impl Archive<'_> {
     /// `buildhub.json` in the archive's own folder, if it is not listed yet.
     fn push_beside(&self, keys: &mut Vec<String>) {
         // A file that lies flat beside those of other platforms cannot share one name with them.
-        let has_own_folder = self.product.is_android_only() || self.platforms_folder().is_some();
+        let has_own_folder = self.is_in_own_folder() || self.platforms_folder().is_some();
         let beside = self.folder().filter(|_| has_own_folder).map(|folder| format!("{folder}buildhub.json"));
         if let Some(beside) = beside.filter(|beside| !keys.contains(beside)) {
             keys.push(beside);
@@ -144,11 +144,18 @@ impl Archive<'_> {
         self.key.strip_suffix(self.file)
     }
 
+    /// Whether the build has a folder to itself, named after it, as those of Focus and Fenix do.
+    fn is_in_own_folder(&self) -> bool {
+        let folder = self.folder().and_then(|folder| folder.trim_end_matches('/').rsplit('/').next());
+        folder.is_some_and(|name| layout::platform_of_own_folder(self.product, self.version, name).is_some())
+    }
+
     /// The folder that holds one folder per platform; `None` where there is none.
     fn platforms_folder(&self) -> Option<&str> {
         let mut levels = self.folder()?.trim_end_matches('/').rsplitn(3, '/');
         let (_, platform, _) = (levels.next()?, levels.next()?, levels.next()?);
-        if platform != self.raw_platform {
+        // The folder `android` of Focus and Fenix holds builds for every architecture, one of which has that name too.
+        if platform != self.raw_platform || self.product.is_android_only() && platform == "android" {
             return None;
         }
         let own = self.folder()?.len();
@@ -270,6 +277,15 @@ mod tests {
     fn fenix_has_its_metadata_in_its_own_folder() {
         let folder = "pub/fenix/candidates/142.0-candidates/build1/android/fenix-142.0-android-x86";
         let found = keys(&format!("{folder}/fenix-142.0.multi.android-x86.apk"), None);
-        assert_eq!(found[0], format!("{folder}/fenix-142.0.multi.android-x86.json"));
+        assert_eq!(
+            found,
+            ["fenix-142.0.multi.android-x86.json", "buildhub.json"].map(|name| format!("{folder}/{name}"))
+        );
+
+        let folder = "pub/fenix/releases/107.0b6/android/fenix-107.0b6-android";
+        let found = keys(&format!("{folder}/fenix-107.0b6.multi.android.aab"), Some(1));
+        assert_eq!(found, [format!("{folder}/buildhub.json")]);
+        let flat = keys("pub/fenix/releases/142.0/fenix-142.0.multi.android-x86.apk", Some(1));
+        assert!(flat.is_empty(), "{flat:?}");
     }
 }

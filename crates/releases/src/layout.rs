@@ -130,15 +130,25 @@ fn candidate(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
     let Some(version) = folder.strip_suffix("-candidates") else { return Err(NotABuild::ExcludedFolder) };
     check_version(version)?;
     let (build, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
-    let build = build.strip_prefix("build").and_then(build_number).ok_or(NotABuild::UnknownLayout)?;
+    let build = build_number(build).ok_or(NotABuild::UnknownLayout)?;
     let (funnelcake, rest) = funnelcake(rest);
     let (platform, locale, file) = platform_and_locale(product, rest)?;
     let place = Place::Candidate { build, funnelcake };
     Ok(Located { product, place, version: Some(version), platform, locale, file })
 }
 
-/// The number in `build<N>`, all of it, as the archive writes it: no sign, no leading zero.
-pub(crate) fn build_number(digits: &str) -> Option<u32> {
+/// The number of a candidate by the name of its folder, `build<N>`: all of it, as the archive writes it, without a sign
+/// or a leading zero. `None` for any other folder.
+///
+/// For who lists the [folder of all candidates](crate::Archive::candidates_folder) of a version.
+///
+/// ```
+/// use buildhub_releases::build_number;
+/// assert_eq!(build_number("build12"), Some(12));
+/// assert_eq!(build_number("build012"), None);
+/// ```
+pub fn build_number(folder: &str) -> Option<u32> {
+    let digits = folder.strip_prefix("build")?;
     if digits.starts_with(['0', '+']) { None } else { digits.parse().ok() }
 }
 
@@ -189,6 +199,17 @@ fn platform_and_locale(product: Product, rest: &str) -> Result<Coordinates<'_>, 
     Ok((Some(first), Some(second), file))
 }
 
+/// The platform in the name of the folder that a build of Focus or Fenix has to itself: `android-x86` in
+/// `fenix-142.0-android-x86`.
+pub(crate) fn platform_of_own_folder<'a>(product: Product, version: &str, folder: &'a str) -> Option<&'a str> {
+    if !product.is_android_only() {
+        return None;
+    }
+    let rest = folder.strip_prefix(product.file_prefix())?.strip_prefix('-')?;
+    let platform = rest.strip_prefix(version)?.strip_prefix('-')?;
+    platform::is_platform(platform).then_some(platform)
+}
+
 /// A version as a folder or a file's name may have it: a digit, then letters, digits, dots and dashes. Versions below
 /// 1 (`0.*`) and the folder `1.0rc` hold no builds.
 pub(crate) fn check_version(version: &str) -> Result<(), NotABuild> {
@@ -207,4 +228,22 @@ pub(crate) fn is_version(text: &str) -> bool {
 
 fn is_number(text: &str, width: usize) -> bool {
     !text.is_empty() && text.len() == width && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_a_candidate_has_a_number_and_nothing_else() {
+        assert_eq!(build_number("build1"), Some(1));
+        assert_eq!(build_number("build12"), Some(12));
+        assert_eq!(build_number("build4294967295"), Some(u32::MAX));
+        for other in
+            ["build", "build0", "build012", "build+3", "build-3", "build 3", "build3/", "build3a", "Build3", "3"]
+        {
+            assert_eq!(build_number(other), None, "{other}");
+        }
+        assert_eq!(build_number("build4294967296"), None);
+    }
 }

@@ -81,7 +81,7 @@ pub use archive::{Archive, Facts};
 pub use check::Refusal;
 pub use classify::{Key, NotABuild, classify};
 pub use extension::Extension;
-pub use layout::Place;
+pub use layout::{Place, build_number};
 pub use metadata::{Metadata, MetadataError, Origin, record_from_buildhub_json};
 pub use metadata_key::{Form, MetadataKey};
 pub use platform::Os;

@@ -74,7 +74,7 @@ impl MetadataKey<'_> {
     /// The folders that hold the archives this file describes, each with its trailing slash.
     ///
     /// A nightly's: its own folder and the one of localised builds beside it (`-l10n`). For a candidate or a release:
-    /// the platform's folder, below which each locale has a folder of its own.
+    /// the platform's folder, below which each locale has a folder of its own; for Focus and Fenix the build's own.
     pub fn folders(&self) -> Vec<String> {
         let own = self.key.rsplit_once('/').map_or("", |(folder, _)| folder);
         match self.place {
@@ -91,8 +91,9 @@ impl MetadataKey<'_> {
                 folders
             }
             Place::Candidate { .. } | Place::Release { .. } => {
-                let platform = own.rsplit_once('/').map_or(own, |(folder, _)| folder);
-                vec![format!("{platform}/")]
+                let (platforms, last) = own.rsplit_once('/').unwrap_or((own, own));
+                let is_own = layout::platform_of_own_folder(self.product, self.version, last).is_some();
+                vec![format!("{}/", if is_own { own } else { platforms })]
             }
         }
     }
@@ -101,7 +102,7 @@ impl MetadataKey<'_> {
 /// Reads a key whose extension is one of metadata. Allocates nothing.
 pub(crate) fn read(key: &str, form: Form, products: Products) -> Result<MetadataKey<'_>, NotABuild> {
     let located = layout::locate(key, products)?;
-    let Triple { version, platform, locale } = described(&located, form).ok_or(NotABuild::OtherFile)?;
+    let Triple { version, platform, locale } = described(key, &located, form).ok_or(NotABuild::OtherFile)?;
     if locale::parse(locale).is_none() {
         return Err(NotABuild::BadLocale);
     }
@@ -109,11 +110,11 @@ pub(crate) fn read(key: &str, form: Form, products: Products) -> Result<Metadata
     Ok(MetadataKey { key, form, product: located.product, place: located.place, version, platform, locale })
 }
 
-fn described<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+fn described<'a>(key: &'a str, located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
     match located.place {
         Place::Nightly { .. } => nightly(located, form),
-        Place::Candidate { .. } => candidate(located, form),
-        Place::Release { .. } => bare(located, form),
+        Place::Candidate { .. } => candidate(key, located, form),
+        Place::Release { .. } => bare(key, located, form),
     }
 }
 
@@ -124,8 +125,8 @@ fn nightly<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
 }
 
 /// A candidate's is `<product>-<version>.json`, the same with locale and platform, or `buildhub.json`.
-fn candidate<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
-    if let Some(triple) = bare(located, form) {
+fn candidate<'a>(key: &'a str, located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+    if let Some(triple) = bare(key, located, form) {
         return Some(triple);
     }
     if form == Form::Text {
@@ -143,12 +144,18 @@ fn candidate<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
     (rest == version || named_by_locale()).then_some(Triple { version, locale, platform })
 }
 
-/// `buildhub.json`, the folders saying what it describes.
-fn bare<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
+/// `buildhub.json`, the folders saying what it describes. Where there is none for the locale, the build is for many.
+fn bare<'a>(key: &'a str, located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
     if form != Form::Buildhub || located.file != "buildhub.json" {
         return None;
     }
-    Some(Triple { version: located.version?, locale: located.locale?, platform: located.platform? })
+    let version = located.version?;
+    if let (Some(platform), Some(locale)) = (located.platform, located.locale) {
+        return Some(Triple { version, locale, platform });
+    }
+    let folder = cut::last(key, b'/').and_then(|(own, _)| cut::last(own, b'/'))?.1;
+    let platform = layout::platform_of_own_folder(located.product, version, folder)?;
+    Some(Triple { version, locale: "multi", platform })
 }
 
 /// `<product>-<version>.<locale>.<platform><suffix>`

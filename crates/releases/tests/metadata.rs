@@ -3,8 +3,8 @@
 
 mod common;
 
-use buildhub_releases::{Metadata, MetadataError, NotABuild, Products, record_from_buildhub_json};
-use common::{archive, facts, fixture, metadata};
+use buildhub_releases::{Key, Metadata, MetadataError, NotABuild, Products, classify, record_from_buildhub_json};
+use common::{archive, every_product, facts, fixture, metadata};
 
 const CANDIDATE: &str = "pub/firefox/candidates/50.0b11-candidates/build12/mac/en-US/firefox-50.0b11.json";
 const NIGHTLY: &str = "pub/firefox/nightly/2011/05/2011-05-05-03-mozilla-central/firefox-6.0a1.en-US.mac.txt";
@@ -51,6 +51,28 @@ fn a_text_file_of_one_line_is_of_mozilla_central() {
 fn buildhub_json_says_the_same_in_other_words() {
     let key = "pub/firefox/candidates/64.0-candidates/build12/mac/en-US/buildhub.json";
     insta::assert_json_snapshot!(Metadata::parse(key, &fixture("metadata/buildhub.json")).unwrap());
+}
+
+#[test]
+fn buildhub_json_of_fenix_describes_the_builds_of_its_own_folder() {
+    for (folder, platform) in [
+        ("pub/fenix/releases/142.0/android/fenix-142.0-android-x86/", "android-x86"),
+        ("pub/fenix/candidates/142.0-candidates/build1/android/fenix-142.0-android-arm64-v8a/", "android-arm64-v8a"),
+        ("pub/focus/releases/107.0b6/android/focus-107.0b6-android/", "android"),
+    ] {
+        let key = format!("{folder}buildhub.json");
+        let Key::Metadata(found) = classify(&key, every_product()) else { panic!("{key}") };
+        assert_eq!((found.platform, found.locale), (platform, "multi"), "{key}");
+        assert_eq!(found.folders(), [folder]);
+    }
+    for other in [
+        "pub/fenix/releases/142.0/android/fenix-141.0-android-x86/buildhub.json",
+        "pub/fenix/releases/142.0/android/fenix-142.0/buildhub.json",
+        "pub/fenix/releases/142.0/buildhub.json",
+        "pub/firefox/releases/142.0/buildhub.json",
+    ] {
+        assert_eq!(classify(other, every_product()), Key::Other(NotABuild::OtherFile), "{other}");
+    }
 }
 
 #[test]

@@ -219,6 +219,23 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// What an archive may ask for, a reader of listings must know when it sees it.
+#[test]
+fn every_address_of_metadata_of_a_vector_is_known_as_metadata() {
+    let mut addresses = 0;
+    for row in rows() {
+        let key = decode(row["key"].as_str().unwrap());
+        let Key::Archive(archive) = classify(&key, Products::default()) else { continue };
+        for address in archive.metadata_keys(Some(7)) {
+            let found = classify(&address, Products::default());
+            let is_known = matches!(&found, Key::Metadata(found) if found.describes(&archive, Some(7)));
+            assert!(is_known, "{key}: {address}: {found:?}");
+            addresses += 1;
+        }
+    }
+    assert!(addresses > 1000, "{addresses}");
+}
+
 #[test]
 fn every_disagreement_with_the_original_is_listed_with_its_reason() {
     let Value::Object(bodies) = serde_json::from_slice(&fixture("metadata-inputs.json")).unwrap() else { panic!() };

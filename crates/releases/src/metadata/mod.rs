@@ -122,9 +122,9 @@ impl Metadata {
 
 /// The N of `build<N>/` below a folder of candidates.
 fn number_of_key(key: &str) -> Option<u32> {
-    let (_, below) = key.split_once("-candidates/build")?;
-    let (digits, _) = below.split_once('/')?;
-    layout::build_number(digits)
+    let (_, below) = key.split_once("-candidates/")?;
+    let (folder, _) = below.split_once('/')?;
+    layout::build_number(folder)
 }
 
 /// The path of a repository: what follows `hg.mozilla.org/`, or the whole when it is not there.
