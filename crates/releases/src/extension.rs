@@ -21,6 +21,8 @@ pub enum Extension {
     Aab,
     /// `.exe`: Windows installer.
     Exe,
+    /// `.msi`: Windows installer wrapped for administrators, since Firefox 65.
+    Msi,
     /// `.msix`: Windows package.
     Msix,
     /// `.deb`: Debian package.
@@ -29,7 +31,7 @@ pub enum Extension {
 
 impl Extension {
     /// Every extension.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Zip,
         Self::TarGz,
         Self::TarBz2,
@@ -39,6 +41,7 @@ impl Extension {
         Self::Apk,
         Self::Aab,
         Self::Exe,
+        Self::Msi,
         Self::Msix,
         Self::Deb,
     ];
@@ -55,6 +58,7 @@ impl Extension {
             Self::Apk => ".apk",
             Self::Aab => ".aab",
             Self::Exe => ".exe",
+            Self::Msi => ".msi",
             Self::Msix => ".msix",
             Self::Deb => ".deb",
         }
@@ -64,7 +68,7 @@ impl Extension {
     ///
     /// Where the original Buildhub had one it stays. For the extensions it did not know: the IANA registry has
     /// `application/vnd.debian.binary-package` and `application/vnd.apple.installer+xml`; Microsoft's MSIX pages name
-    /// `application/msix`; xz has the customary `application/x-xz`; app bundles have none, so they are bytes.
+    /// `application/msix`; `.xz` and `.msi` have the customary `application/x-xz` and `application/x-msi`; app bundles have none, so they are bytes.
     pub const fn mimetype(self) -> &'static str {
         match self {
             Self::Zip => "application/zip",
@@ -76,6 +80,7 @@ impl Extension {
             Self::Apk => "application/vnd.android.package-archive",
             Self::Aab => "application/octet-stream",
             Self::Exe => "application/msdos-windows",
+            Self::Msi => "application/x-msi",
             Self::Msix => "application/msix",
             Self::Deb => "application/vnd.debian.binary-package",
         }
@@ -93,6 +98,7 @@ impl Extension {
             [.., b'.', b'a', b'p', b'k'] => Self::Apk,
             [.., b'.', b'a', b'a', b'b'] => Self::Aab,
             [.., b'.', b'e', b'x', b'e'] => Self::Exe,
+            [.., b'.', b'm', b's', b'i'] => Self::Msi,
             [.., b'.', b'm', b's', b'i', b'x'] => Self::Msix,
             [.., b'.', b'd', b'e', b'b'] => Self::Deb,
             _ => return None,

@@ -72,7 +72,7 @@ fn kind(file: &str) -> u32 {
         Some(Extension::TarBz2) => 10,
         Some(Extension::TarGz) => 9,
         Some(Extension::Pkg) => 8,
-        None if file.rsplit_once('.').is_some_and(|(_, extension)| extension == "msi") => 7,
+        Some(Extension::Msi) => 7,
         Some(Extension::Msix) => 6,
         Some(Extension::Zip) => 5,
         Some(Extension::Deb) => 4,

@@ -76,6 +76,7 @@ fn defect_07_of_two_archives_with_one_id_the_installer_is_the_record() {
         ("releases/60.0/win32/fr/Firefox Setup 60.0.exe", "releases/60.0/win32/fr/Firefox Installer.exe"),
         ("releases/135.0/win32/fr/Firefox Setup 135.0.exe", "releases/135.0/win32/fr/Firefox Setup 135.0.msix"),
         ("releases/135.0/win32/fr/Firefox Setup 135.0.msix", "releases/135.0/win32/fr/Firefox Installer.exe"),
+        ("releases/135.0/win32/fr/Firefox Setup 135.0.exe", "releases/135.0/win32/fr/Firefox Setup 135.0.msi"),
         ("releases/135.0/mac/fr/Firefox 135.0.dmg", "releases/135.0/mac/fr/Firefox 135.0.pkg"),
         ("releases/135.0/linux-x86_64/fr/firefox-135.0.tar.xz", "releases/135.0/linux-x86_64/fr/firefox-135.0.tar.bz2"),
         ("releases/135.0/linux-x86_64/fr/firefox-135.0.tar.xz", "releases/135.0/linux-x86_64/fr/firefox-135.0.deb"),

@@ -23,7 +23,7 @@ fn platform() -> impl Strategy<Value = String> {
 
 fn installer() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        ".tar.gz", ".tar.bz2", ".tar.xz", ".dmg", ".pkg", ".apk", ".aab", ".exe", ".msix", ".deb",
+        ".tar.gz", ".tar.bz2", ".tar.xz", ".dmg", ".pkg", ".apk", ".aab", ".exe", ".msi", ".msix", ".deb",
     ])
 }
 
