@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::channel;
+use crate::cut;
 use crate::date;
 use crate::extension::Extension;
 use crate::layout::Place;
@@ -73,12 +74,13 @@ impl Archive<'_> {
             out.push_str(stamp);
             out.push('_');
         }
-        for (index, part) in self.version.split('.').enumerate() {
-            if index > 0 {
-                out.push('-');
-            }
+        let mut version = self.version;
+        while let Some((part, after)) = cut::first(version, b'.') {
             out.push_str(part);
+            out.push('-');
+            version = after;
         }
+        out.push_str(version);
         self.write_candidate(out);
         out.push('_');
         out.push_str(&self.platform);

@@ -13,6 +13,11 @@ pub(crate) fn last(text: &str, byte: u8) -> Option<(&str, &str)> {
     at(text, memchr::memrchr(byte, text.as_bytes())?)
 }
 
+/// Whether there is a `byte`, an ASCII one.
+pub(crate) fn has(text: &str, byte: u8) -> bool {
+    memchr::memchr(byte, text.as_bytes()).is_some()
+}
+
 fn at(text: &str, position: usize) -> Option<(&str, &str)> {
     Some((text.get(..position)?, text.get(position + 1..)?))
 }
@@ -26,6 +31,7 @@ mod tests {
         for text in ["a/b/c", "/", "é/ü/", "a", ""] {
             assert_eq!(first(text, b'/'), text.split_once('/'));
             assert_eq!(last(text, b'/'), text.rsplit_once('/'));
+            assert_eq!(has(text, b'/'), text.contains('/'));
         }
     }
 }

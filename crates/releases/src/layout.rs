@@ -71,7 +71,7 @@ fn nightly(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
     let (folder, rest) = cut::first(rest, b'/').ok_or(NotABuild::UnknownLayout)?;
     let (level, file) = match cut::first(rest, b'/') {
         None => (None, rest),
-        Some((level @ ("en-US" | "multi"), file)) if !file.contains('/') => (Some(level), file),
+        Some((level @ ("en-US" | "multi"), file)) if !cut::has(file, b'/') => (Some(level), file),
         Some(_) => return Err(NotABuild::UnknownLayout),
     };
     let branch = branch(folder).ok_or(NotABuild::UnknownLayout)?;
@@ -82,7 +82,7 @@ fn nightly(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
         return Err(NotABuild::ExcludedFolder);
     }
     let stamp = stamp(folder);
-    if stamp.contains('.') {
+    if cut::has(stamp, b'.') {
         return Err(NotABuild::UnknownLayout);
     }
     let place = Place::Nightly { folder, stamp, branch, level };
@@ -158,7 +158,7 @@ fn release(product: Product, rest: &str) -> Result<Located<'_>, NotABuild> {
         return Ok(Located { product, place, version: None, platform: None, locale: None, file: rest });
     };
     check_version(version)?;
-    if !rest.contains('/') {
+    if !cut::has(rest, b'/') {
         return Ok(Located { product, place, version: Some(version), platform: None, locale: None, file: rest });
     }
     let (funnelcake, rest) = funnelcake(rest);
@@ -184,14 +184,16 @@ type Coordinates<'a> = (Option<&'a str>, Option<&'a str>, &'a str);
 /// file's name has both.
 fn platform_and_locale(product: Product, rest: &str) -> Result<Coordinates<'_>, NotABuild> {
     let parts = cut::first(rest, b'/').and_then(|(first, rest)| Some((first, cut::first(rest, b'/')?)));
-    let Some((first, (second, file))) = parts.filter(|(_, (_, file))| !file.contains('/')) else {
+    let Some((first, (second, file))) = parts.filter(|(_, (_, file))| !cut::has(file, b'/')) else {
         return Err(if words::excludes_folder(rest) { NotABuild::ExcludedFolder } else { NotABuild::UnknownLayout });
     };
-    if words::excludes_folder(first) {
-        return Err(NotABuild::ExcludedFolder);
-    }
-    if !platform::is_platform(first) {
-        return Err(NotABuild::BadPlatform);
+    if !platform::is_common(first) {
+        if words::excludes_folder(first) {
+            return Err(NotABuild::ExcludedFolder);
+        }
+        if !platform::is_platform(first) {
+            return Err(NotABuild::BadPlatform);
+        }
     }
     if product.is_android_only() && first == "android" {
         return Ok((None, None, file));

@@ -37,7 +37,8 @@ pub(crate) fn archive(product: Product, stem: &str) -> Option<Name<'_>> {
 fn dashed(rest: &str) -> Option<Name<'_>> {
     let rest = rest.strip_suffix(".installer").unwrap_or(rest);
     if let Some(triple) = triple(rest) {
-        return (!words::excludes_file(triple.platform)).then_some(Name::Full(triple));
+        let is_plain = platform::is_common(triple.platform) || !words::excludes_file(triple.platform);
+        return is_plain.then_some(Name::Full(triple));
     }
     let is_version = layout::is_version(rest) && rest.split('.').all(starts_with_digit);
     (is_version && !words::excludes_file(rest)).then_some(Name::Short)
@@ -62,7 +63,7 @@ fn starts_with_digit(text: &str) -> bool {
 /// Splits `<version>.<locale>.<platform>`. Locale and version are only cut, not judged.
 pub(crate) fn triple(text: &str) -> Option<Triple<'_>> {
     let (rest, platform) = cut::last(text, b'.')?;
-    if !platform::is_platform(platform) {
+    if !platform::is_common(platform) && !platform::is_platform(platform) {
         return None;
     }
     let (version, locale) = cut::last(rest, b'.')?;

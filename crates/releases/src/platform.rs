@@ -61,6 +61,11 @@ pub(crate) fn is_platform(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
+/// Whether a text is one of the platforms that nearly all builds are for: a shortcut past the search for words in it.
+pub(crate) fn is_common(text: &str) -> bool {
+    matches!(text, "linux-i686" | "linux-x86_64" | "mac" | "win32" | "win64")
+}
+
 /// The platform as records have it: `mac` is `macosx`, capitals become small (`win32-EME-free`).
 pub(crate) fn normalize(raw: &str) -> Cow<'_, str> {
     if raw == "mac" {
