@@ -20,11 +20,13 @@ pub enum Form {
 impl Form {
     /// The form of a file, `None` when its extension is none of metadata.
     pub fn of(key: &str) -> Option<Self> {
-        match cut::last(key, b'.')? {
-            (_, "txt") => Some(Self::Text),
-            ("buildhub", "json") => Some(Self::Buildhub),
-            (stem, "json") if stem.ends_with("/buildhub") || stem.ends_with(".buildhub") => Some(Self::Buildhub),
-            (_, "json") => Some(Self::Json),
+        // By the very end, as for archives: nearly all keys come here, and nearly none has one of these.
+        match key.as_bytes() {
+            [.., b'.', b't', b'x', b't'] => Some(Self::Text),
+            [stem @ .., b'.', b'j', b's', b'o', b'n'] => Some(match stem {
+                b"buildhub" | [.., b'/' | b'.', b'b', b'u', b'i', b'l', b'd', b'h', b'u', b'b'] => Self::Buildhub,
+                _ => Self::Json,
+            }),
             _ => None,
         }
     }
@@ -169,4 +171,28 @@ fn named<'a>(located: &Located<'a>, form: Form) -> Option<Triple<'a>> {
 fn named_after<'a>(located: &Located<'a>, form: Form) -> Option<&'a str> {
     let stem = located.file.strip_suffix(form.suffix())?;
     stem.strip_prefix(located.product.file_prefix())?.strip_prefix('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_is_said_by_the_end_of_the_name() {
+        for (key, form) in [
+            ("buildhub.json", Form::Buildhub),
+            ("a/buildhub.json", Form::Buildhub),
+            ("a/firefox-60.0.buildhub.json", Form::Buildhub),
+            ("a/mybuildhub.json", Form::Json),
+            ("a/buildhub/b.json", Form::Json),
+            (".json", Form::Json),
+            ("a/b.txt", Form::Text),
+            ("a/buildhub.txt", Form::Text),
+        ] {
+            assert_eq!(Form::of(key), Some(form), "{key}");
+        }
+        for key in ["", "json", "a.json.asc", "a_json", "a.jsonx", "a/txt", "a.JSON"] {
+            assert_eq!(Form::of(key), None, "{key}");
+        }
+    }
 }
