@@ -6,8 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use buildhub_releases::{Metadata, MetadataError};
-fn build_number(name: &str) -> Option<u32> { name.strip_prefix("build")?.parse().ok() }
+use buildhub_releases::{Metadata, MetadataError, build_number};
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
