@@ -19,7 +19,7 @@
 //! - the `mac` builds of every other old nightly (`2011-…-03-mozilla-central`), their `.txt` being lost.
 //!
 //! # What shares a record
-//! `Firefox Installer.exe` beside `Firefox Setup ….exe`, `.pkg` beside `.dmg`, `.deb` beside `.tar.xz`, and in
+//! `Firefox Installer.exe` and `.msi` beside `Firefox Setup ….exe`, `.pkg` beside `.dmg`, `.deb` beside `.tar.xz`, and in
 //! nightly folders `.zip` beside `.tar.bz2`.
 
 mod flat;

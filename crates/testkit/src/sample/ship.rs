@@ -131,7 +131,7 @@ impl Ship {
             }
             (Era::Modern, "win64") => {
                 out.emit(self.build(), &["win64/multi/", title, " Setup ", version, ".msix"]);
-                out.other(&["win64/en-US/", title, " Setup ", version, ".msi"]);
+                out.emit(self.build(), &["win64/en-US/", title, " Setup ", version, ".msi"]);
             }
             (Era::Modern, "mac") => out.emit(self.build(), &["mac/en-US/", title, " ", version, ".pkg"]),
             (Era::Modern, "linux-x86_64") => {
