@@ -2,7 +2,7 @@
 
 Kinto checks ``If-Match`` and ``If-None-Match`` by reading the record, and writes it in a later statement, with nothing
 in between that keeps others out. On PostgreSQL (READ COMMITTED) two such writes can both pass the check, and the second
-silently replaces the first: 4 writers adding their mark to one record under ``If-Match`` lost 10 to 12 of 20
+silently replaces the first: 4 writers adding their mark to one record under ``If-Match`` lost 9 to 12 of 20
 acknowledged writes. Writers also meet in the unique index on ``last_modified``, which costs whole batches (409).
 
 Here each writing request first takes PostgreSQL's advisory lock of its collection, which the end of its transaction
