@@ -290,3 +290,34 @@ async fn a_run_with_the_wrong_archive_says_so_and_is_made_up_for() {
     assert!(ran.stderr.contains("ARCHIVE_URL") && ran.stderr.contains(METADATA), "{}", ran.stderr);
     assert_eq!(count(&world.catch_up().await, "/store/created"), 1);
 }
+
+#[tokio::test]
+async fn a_loss_that_an_interrupted_run_saw_is_made_up_for_by_the_next() {
+    let world = World::new(Backend::Memory, 1_000).await;
+    world.catch_up().await;
+    let before = world.records().await;
+    world.delete(before[3]["id"].as_str().unwrap()).await;
+    // This run reads that the record is gone, and gets no further.
+    let ran = world.run(&["latest-inventory-to-kinto", "--inventory-location", "/nowhere"]).await;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert_eq!(count(&world.catch_up().await, "/store/created"), 1);
+    assert_eq!(world.records().await, before);
+}
+
+#[tokio::test]
+async fn what_cannot_be_brought_in_is_said_each_time_and_costs_nothing_more() {
+    let world = small_world().await;
+    let old = METADATA.replace("build12", "build9");
+    let mut rows = rows(100, OLDER, &old);
+    let bad = KEY.replace("/fr/", "/de/");
+    rows.push((&bad, 100, "yesterday"));
+    inventory::write(&world.bucket(), "2018-06-01T04-00Z", &rows);
+    for rows in [4, 0] {
+        let ran = world.run(&["latest-inventory-to-kinto", "--json"]).await;
+        let report = ran.json();
+        assert_eq!((ran.code, count(&report, "/read/rows")), (1, rows), "{}", ran.stderr);
+        assert_eq!(count(&report, "/lasting_count"), 1);
+        assert!(report["faults"][0].as_str().unwrap().contains("1 rows of the inventory cannot be read"), "{report}");
+    }
+    assert!(world.record(ID).await.is_some());
+}

@@ -82,6 +82,11 @@ impl Caches {
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
+    /// Forgets what of the inventories is in.
+    pub async fn forget_state(&self) -> Result<(), StoreError> {
+        self.folder.delete(&self.state_key()).await
+    }
+
     /// Keeps what of the inventories is in.
     pub async fn keep_state(&self, state: &State) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec_pretty(state).unwrap_or_default();

@@ -33,6 +33,8 @@ pub struct Report {
     pub faults: Vec<String>,
     /// How many things could not be done.
     pub fault_count: u64,
+    /// How many of them no other run could do either, with the same inventory.
+    pub lasting_count: u64,
 }
 
 /// Rows of the inventory.
@@ -131,10 +133,16 @@ impl Report {
         }
     }
 
+    /// Notes that something could not be done, and cannot be by running again.
+    pub fn lasting(&mut self, what: impl std::fmt::Display) {
+        self.lasting_count += 1;
+        self.fault(what);
+    }
+
     /// Notes rows that could not be read as one thing that could not be done.
     pub(crate) fn judge_rows(&mut self) {
         if self.read.bad_rows > 0 {
-            self.fault(format!(
+            self.lasting(format!(
                 "{} rows of the inventory cannot be read; the log names the first of them",
                 self.read.bad_rows
             ));
@@ -167,6 +175,7 @@ impl Report {
         store.unchanged += other.store.unchanged;
         store.kept += other.store.kept;
         store.refused += other.store.refused;
+        self.lasting_count += other.lasting_count;
         let uncounted = other.fault_count - other.faults.len() as u64;
         for fault in other.faults {
             self.fault(fault);

@@ -65,9 +65,15 @@ impl Target {
         report.store.read = refreshed.read;
         report.seconds.store = since.elapsed().as_secs_f64();
         if refreshed.news > 0 {
-            // Kept before the long work, so that a run that is killed does not read the store again, and a folder that
-            // cannot be written is found out early.
-            keep(report, caches.keep_index(&mut index).await);
+            // A changed store may lack what the state says is in. First that is forgotten, then the index is kept: a
+            // run that is killed in between reads the store again, and never takes a loss for granted. All before the
+            // long work, so that a folder that cannot be written is found out early.
+            let forgotten = caches.forget_state().await;
+            let kept = match forgotten {
+                Ok(()) => caches.keep_index(&mut index).await,
+                failed => failed,
+            };
+            keep(report, kept);
         }
         Ok(Opened { index, unchanged: refreshed.news == 0 })
     }

@@ -119,7 +119,7 @@ impl Writer {
             }
             Outcome::Refused(refusal) => {
                 self.outcome.store.refused += 1;
-                self.outcome.fault(format!("the store refuses the record {}: {refusal}", ready.id));
+                self.outcome.lasting(format!("the store refuses the record {}: {refusal}", ready.id));
                 None
             }
         }

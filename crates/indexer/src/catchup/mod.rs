@@ -164,24 +164,34 @@ impl CatchUp {
         let opened = self.target.open(&self.caches, &*self.progress, report).await?;
         let found = self.manifests(report).await?;
         report.inventories = found.iter().map(|found| found.folder.clone()).collect();
-        let mut state = self.caches.state().await.for_work(&self.work());
-        if opened.unchanged && self.selection.oldest.is_none() && found.iter().all(|found| state.has_all(found)) {
+        let is_limited = self.selection.oldest.is_some();
+        let known = if opened.unchanged && !is_limited { self.caches.state().await } else { State::default() };
+        let mut state = known.for_work(&self.work()).of(&found);
+        for fault in state.faults() {
+            report.lasting(fault);
+        }
+        if opened.unchanged && !is_limited && found.iter().all(|found| state.has_all(found)) {
             tracing::info!(inventories = ?report.inventories, "nothing changed since the last run");
             return Ok(true);
         }
-        // A store that was changed by others may lack what is in: then nothing is passed over.
-        let passed = if opened.unchanged && self.selection.oldest.is_none() { state.clone() } else { State::default() };
         let Scanned { mut knowledge, spools, index, parts, complete } =
-            self.scan(&found, &passed, opened.index, report).await;
+            self.scan(&found, &state, opened.index, report).await;
         knowledge.complete &= self.folders.len() == found.len();
         let all_written = self.records(knowledge, spools, index, report).await?;
-        if all_written && self.selection.oldest.is_none() && is_sound(report, &self.library) {
+        if all_written && !is_limited && self.may_count(report) {
             for inventory in &found {
                 state.add(inventory, |part| parts.contains(&part.key));
             }
+            state.set_faults(&report.faults);
             keep(report, self.caches.keep_state(&state).await);
         }
         Ok(complete && all_written)
+    }
+
+    /// Whether what this run looked at need not be looked at again: all is in, but for what no other run would bring in
+    /// from the same inventory either.
+    fn may_count(&self, report: &Report) -> bool {
+        report.fault_count == report.lasting_count && self.library.counts().failed == 0
     }
 
     /// Everything that decides what becomes of a row, beside the row itself.
@@ -313,10 +323,4 @@ impl CatchUp {
         }
         Ok(true)
     }
-}
-
-/// Whether all that this run looked at is in: what failed, or was not to be had, is looked at again next time.
-fn is_sound(report: &Report, library: &Library) -> bool {
-    let asked = library.counts();
-    report.fault_count == 0 && asked.malformed + asked.failed == 0
 }

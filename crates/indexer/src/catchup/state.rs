@@ -14,6 +14,9 @@ pub struct State {
     work: u64,
     /// Hashes of the parts that are in, by the folder of dated inventories. Only the latest inventory is remembered.
     parts: BTreeMap<String, BTreeSet<u64>>,
+    /// What of them could not be brought in, and no other run could.
+    #[serde(default)]
+    faults: Vec<String>,
 }
 
 impl State {
@@ -21,7 +24,7 @@ impl State {
     #[must_use]
     pub fn for_work(self, work: &str) -> Self {
         let work = xxh3_64(work.as_bytes());
-        if self.work == work { self } else { Self { work, parts: BTreeMap::new() } }
+        if self.work == work { self } else { Self { work, ..Self::default() } }
     }
 
     /// Whether this part is in.
@@ -32,6 +35,26 @@ impl State {
     /// Whether all of this inventory is in.
     pub fn has_all(&self, found: &Found) -> bool {
         self.parts.contains_key(parent(found)) && found.manifest.parts.iter().all(|part| self.has(found, part))
+    }
+
+    /// What of the parts that are in could not be brought in.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// Replaces what could not be brought in.
+    pub fn set_faults(&mut self, faults: &[String]) {
+        self.faults = faults.to_vec();
+    }
+
+    /// Forgets what belongs to other inventories than these.
+    #[must_use]
+    pub fn of(self, found: &[Found]) -> Self {
+        if found.iter().any(|found| found.manifest.parts.iter().any(|part| self.has(found, part))) {
+            self
+        } else {
+            Self { faults: Vec::new(), ..self }
+        }
     }
 
     /// Notes that the parts for which `is_in` says so are in, and forgets those of older inventories.
