@@ -59,11 +59,18 @@ impl Http {
     }
 
     /// Sends a request and reads its answer whole, at most `limit` bytes. A fault while reading counts as a fault of
-    /// the attempt.
+    /// the attempt, and so does an answer that is not whole within [`HttpSettings::timeout`].
     ///
     /// The last answer is returned whatever its status, so that the caller can read what the server said.
     pub async fn fetch(&self, request: &Request, repeat: Repeat<'_>, limit: usize) -> Result<Answer, HttpError> {
-        let once = async |attempt| self.attempt(request, attempt).await?.whole(limit).await;
+        let timeout = self.settings.timeout;
+        let once = async |attempt| {
+            let end = Instant::now() + timeout;
+            let answer = self.attempt(request, attempt).await?;
+            tokio::time::timeout_at(end, answer.whole(limit)).await.unwrap_or_else(|_| {
+                Err(HttpError::new(&request.method, &request.url, attempt, Cause::Timeout { limit: timeout }))
+            })
+        };
         let judge = |answer: &Answer| {
             let again = repeat.after_status(answer.status.as_u16()) || repeat.after_answer(answer);
             again.then(|| (answer.status.to_string(), schedule::retry_after(&answer.headers, SystemTime::now())))
@@ -71,7 +78,8 @@ impl Http {
         self.persist(request, repeat, once, judge).await
     }
 
-    /// Sends a request and returns its answer once the head is there; the body is read by the caller.
+    /// Sends a request and returns its answer once the head is there; the body is read by the caller, for as long as
+    /// its pieces come in time ([`HttpSettings::read_timeout`]).
     /// [`Repeat::SafeAnd`] counts as [`Repeat::Safe`] here, for there is no whole answer to judge.
     pub async fn stream(&self, request: &Request, repeat: Repeat<'_>) -> Result<Streamed, HttpError> {
         let once = async |attempt| self.attempt(request, attempt).await;
@@ -111,6 +119,8 @@ impl Http {
     {
         let mut attempt = 1;
         loop {
+            // Here, so that no pause counts towards an attempt's time.
+            self.wait_for_pause().await;
             let result = once(attempt).await;
             let last = attempt > self.settings.retries;
             let (reason, asked) = match &result {
@@ -148,7 +158,6 @@ impl Http {
     }
 
     async fn attempt(&self, request: &Request, attempt: u32) -> Result<Streamed, HttpError> {
-        self.wait_for_pause().await;
         let sent = Instant::now();
         let limit = self.settings.timeout;
         let head = match tokio::time::timeout(limit, self.client.execute(ready(request))).await {

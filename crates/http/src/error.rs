@@ -35,8 +35,8 @@ pub enum Cause {
     /// The connection broke while sending or receiving.
     #[error("the connection broke: {}", root(.0))]
     Broken(#[source] reqwest::Error),
-    /// The server did not answer in time.
-    #[error("no answer within {limit:?}")]
+    /// The server did not answer in time, or did not end its answer in time.
+    #[error("no answer, or not the whole of it, within {limit:?}")]
     Timeout {
         /// The limit that was passed.
         limit: Duration,
@@ -147,7 +147,10 @@ mod tests {
         let url = "http://u:p@host/x".parse().unwrap();
         let cause = Cause::Timeout { limit: Duration::from_secs(3) };
         let error = HttpError::new(&Method::GET, &url, 4, cause);
-        assert_eq!(error.to_string(), "GET http://host/x failed after 4 attempts: no answer within 3s");
+        assert_eq!(
+            error.to_string(),
+            "GET http://host/x failed after 4 attempts: no answer, or not the whole of it, within 3s"
+        );
         assert!(error.is_transient());
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 pub struct HttpSettings {
     /// Time for the connection, TLS included.
     pub connect_timeout: Duration,
-    /// Time from sending a request to the head of its answer, per attempt (the connection included).
+    /// How long one attempt of [`fetch`](crate::Http::fetch) may take, from the connection to the last byte of the
+    /// answer; of [`stream`](crate::Http::stream), to the head of the answer only.
     pub timeout: Duration,
-    /// Time between two pieces of an answer's body.
+    /// Time between two pieces of an answer's body. The only limit on the body of a stream, which may be of any size.
     pub read_timeout: Duration,
     /// Attempts after the first.
     pub retries: u32,

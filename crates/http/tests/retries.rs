@@ -148,6 +148,38 @@ async fn a_silent_server_is_given_up() {
     assert_eq!(http.fetch(&server.request(), Repeat::Safe, LIMIT).await.unwrap().attempts, 2);
 }
 
+/// The head at once, then this many bytes, one after the other with this much time before each.
+async fn dripping(bytes: usize, each: Duration) -> Request {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n");
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await?;
+                stream.write_all(head.as_bytes()).await?;
+                for _ in 0..bytes {
+                    tokio::time::sleep(each).await;
+                    stream.write_all(b"x").await?;
+                }
+                std::io::Result::Ok(())
+            });
+        }
+    });
+    Request::get(url.parse().unwrap())
+}
+
+#[tokio::test]
+async fn an_answer_that_trickles_in_is_given_up_but_a_stream_may_take_as_long_as_it_goes_on() {
+    let request = dripping(100, Duration::from_millis(10)).await;
+    let timeout = Duration::from_millis(500);
+    let http = Http::new(&HttpSettings { timeout, ..settings() }).unwrap();
+    let error = http.fetch(&request, Repeat::Never, LIMIT).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::Timeout { limit } if limit == timeout), "{error}");
+    let streamed = http.stream(&request, Repeat::Never).await.unwrap();
+    assert_eq!(streamed.whole(LIMIT).await.unwrap().body.len(), 100);
+}
+
 #[tokio::test]
 async fn nobody_listening_is_an_error_that_names_the_address() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
