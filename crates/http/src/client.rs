@@ -96,9 +96,15 @@ impl Http {
         tokio::time::sleep(schedule::jittered(&self.settings, number)).await;
     }
 
-    /// Lets no request of this client (or its clones) leave before `wait` has passed.
+    /// Lets no request of this client (or its clones) leave before `wait` has passed, or
+    /// [`HttpSettings::wait_max`] if that is shorter: then a warning says so.
     pub fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait.min(self.settings.wait_max);
+        let limit = self.settings.wait_max;
+        if wait > limit {
+            let (asked_s, paused_s) = (wait.as_secs(), limit.as_secs());
+            tracing::warn!(asked_s, paused_s, "the server asks for a longer pause than this client makes: cut short");
+        }
+        let until = Instant::now() + wait.min(limit);
         let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         if not_before.is_none_or(|at| at < until) {
             *not_before = Some(until);
@@ -180,7 +186,9 @@ impl Http {
     fn cause(&self, error: reqwest::Error) -> Cause {
         let error = error.without_url();
         match () {
-            () if error.is_connect() && error.is_timeout() => Cause::Timeout { limit: self.settings.connect_timeout },
+            () if error.is_connect() && error.is_timeout() => {
+                Cause::ConnectTimeout { limit: self.settings.connect_timeout }
+            }
             () if error.is_connect() => Cause::Connect(error),
             () if error.is_builder() || error.is_redirect() => Cause::Unusable(error),
             () => Cause::Broken(error),
@@ -210,7 +218,7 @@ fn ready(request: &Request) -> reqwest::Request {
 
 fn may_repeat(error: &HttpError, repeat: Repeat<'_>) -> bool {
     match &error.cause {
-        Cause::Connect(_) => repeat.after_fault(true),
+        Cause::Connect(_) | Cause::ConnectTimeout { .. } => repeat.after_fault(true),
         Cause::Broken(_) | Cause::Timeout { .. } => repeat.after_fault(false),
         _ => false,
     }

@@ -32,6 +32,12 @@ pub enum Cause {
     /// No connection: nothing was sent.
     #[error("no connection ({}); is the address right, and the server up?", root(.0))]
     Connect(#[source] reqwest::Error),
+    /// No connection in time: nothing was sent.
+    #[error("no connection within {limit:?}; is the address right, and the server up?")]
+    ConnectTimeout {
+        /// The limit that was passed.
+        limit: Duration,
+    },
     /// The connection broke while sending or receiving.
     #[error("the connection broke: {}", root(.0))]
     Broken(#[source] reqwest::Error),
@@ -77,7 +83,11 @@ impl HttpError {
     /// or asked for patience. The same request may work later.
     pub fn is_transient(&self) -> bool {
         match &self.cause {
-            Cause::Connect(_) | Cause::Broken(_) | Cause::Timeout { .. } | Cause::AskedToWait { .. } => true,
+            Cause::Connect(_)
+            | Cause::ConnectTimeout { .. }
+            | Cause::Broken(_)
+            | Cause::Timeout { .. }
+            | Cause::AskedToWait { .. } => true,
             Cause::Status { status, .. } => status.is_server_error() || status.as_u16() == 429,
             Cause::Unusable(_) | Cause::TooLarge { .. } | Cause::Json(_) => false,
         }

@@ -12,6 +12,26 @@ use tokio::net::TcpListener;
 
 const LIMIT: usize = 1000;
 
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::io::Write::write(&mut *self.0.lock().unwrap(), bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A server that gives each connection the next raw answer of its script, the last one for ever, and closes.
 /// An empty answer is a connection that is kept without a word.
 struct Scripted {
@@ -181,6 +201,18 @@ async fn an_answer_that_trickles_in_is_given_up_but_a_stream_may_take_as_long_as
 }
 
 #[tokio::test]
+async fn a_connection_that_does_not_come_about_is_said_to_be_that_and_nothing_was_sent() {
+    // It takes the connection and says no word of TLS.
+    let server = Scripted::start(&[""]).await;
+    let request = Request::get(server.url.replace("http://", "https://").parse().unwrap());
+    let connect_timeout = Duration::from_millis(200);
+    let http = Http::new(&HttpSettings { connect_timeout, retries: 1, ..settings() }).unwrap();
+    let error = http.fetch(&request, Repeat::Unsent, LIMIT).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::ConnectTimeout { limit } if limit == connect_timeout), "{error}");
+    assert!(error.to_string().contains("after 2 attempts: no connection within 200ms") && error.is_transient());
+}
+
+#[tokio::test]
 async fn nobody_listening_is_an_error_that_names_the_address() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let request = Request::get(format!("http://user:pass@{free}/x").parse().unwrap());
@@ -233,4 +265,19 @@ async fn a_pause_is_shared_by_clones_and_never_longer_than_the_settings_allow() 
     clone.fetch(&request, Repeat::Never, LIMIT).await.unwrap_err();
     assert!(before.elapsed() >= http.settings().wait_max);
     assert!(before.elapsed() < Duration::from_hours(1));
+}
+
+#[test]
+fn a_pause_cut_short_is_told() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let http = http();
+        http.pause(http.settings().wait_max);
+        assert_eq!(log.text(), "");
+        http.pause(Duration::from_hours(1));
+    });
+    let log = log.text();
+    assert!(log.contains("WARN") && log.contains("asked_s=3600") && log.contains("paused_s=120"), "{log}");
 }
