@@ -21,8 +21,7 @@ setup: ## Install what building and testing need (again: nothing happens)
 	@scripts/setup
 
 .PHONY: run
-run: ## Show it all on this machine: sample archive, Kinto, a whole catch-up run
-	@scripts/setup run
+run: ## Show it all on this machine: sample archive, Kinto, a whole catch-up run (for real where the settings are)
 	@scripts/run-local
 
 .PHONY: stop
