@@ -8,7 +8,7 @@ use buildhub_core::Variables;
 use buildhub_core::store::{ObjectStore as _, S3, S3Settings, S3Store, StoreErrorKind};
 use buildhub_testkit::s3::S3Server;
 use bytes::Bytes;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 fn variables(server: &S3Server) -> Variables {
@@ -113,6 +113,47 @@ async fn an_object_that_changed_while_its_connection_broke_is_not_mixed_with_the
     plain.put("part", vec![2; 2_000_000].into()).await.unwrap();
     let error = open.bytes("part", 2_000_000).await.map(|_| "both objects mixed").unwrap_err();
     assert!(error.to_string().starts_with("cannot read s3://bucket/part: it changed while it was read"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_passes_over_ranges_does_not_have_its_beginning_taken_for_the_rest() {
+    let server = S3Server::start().await.unwrap();
+    server.create_bucket("public").unwrap();
+    bucket(variables(&server), "public").await.put("part", vec![7; 2_000_000].into()).await.unwrap();
+
+    let whole = proxy_without_ranges(server.endpoint()).await;
+    let proxy = breaking_proxy(format!("http://{whole}"), 1, 400_000).await;
+    let unsigned =
+        Variables::default().with("AWS_ENDPOINT_URL", format!("http://{proxy}")).with("AWS_NO_SIGN_REQUEST", "true");
+    let open = bucket(unsigned, "public").await.get("part").await.unwrap();
+    let error = open.bytes("part", 4_000_000).await.map(|read| read.len()).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Transient);
+    assert!(
+        error.to_string().starts_with("cannot read s3://public/part: the server did not go on at byte "),
+        "{error}"
+    );
+}
+
+/// Passes connections on to a server that never learns that a part of an object is wanted.
+async fn proxy_without_ranges(endpoint: String) -> SocketAddr {
+    let server = endpoint.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(async move {
+                let mut head = vec![0; 16_384];
+                let read = client.read(&mut head).await?;
+                head.truncate(read);
+                let head = String::from_utf8_lossy(&head).replace("\r\nrange:", "\r\nx-was:");
+                server.write_all(head.as_bytes()).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    address
 }
 
 /// Passes connections on to a server, and breaks each of the first `breaks` after `limit` bytes of answer.

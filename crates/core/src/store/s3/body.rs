@@ -35,15 +35,20 @@ impl Reading {
         stream::unfold(Some(start), |progress| async move { progress?.next().await }).boxed()
     }
 
-    /// Opens the rest of the same object. Servers that pass over `If-Match` show another object by its `ETag`.
+    /// Opens the rest of the same object. Servers that pass over `If-Match` show another object by its `ETag`, and those
+    /// that pass over `Range` (they may: RFC 9110 §14.2) send the beginning again, without `Content-Range`.
     async fn resume(&mut self, read: u64) -> Result<(), StoreError> {
         let request = self.store.request(&self.key).range(format!("bytes={read}-")).set_if_match(self.etag.clone());
         match request.send().await {
-            Ok(answer) if answer.e_tag() == self.etag.as_deref() => {
+            Ok(answer) if answer.e_tag() != self.etag.as_deref() => Err(self.changed()),
+            Ok(answer) => {
+                let range = answer.content_range().unwrap_or_default();
+                if !range.starts_with(&format!("bytes {read}-")) {
+                    return Err(self.transient(format!("the server did not go on at byte {read}; read it again")));
+                }
                 self.body = answer.body;
                 Ok(())
             }
-            Ok(_) => Err(self.changed()),
             Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == CHANGED) => {
                 Err(self.changed())
             }
@@ -52,7 +57,10 @@ impl Reading {
     }
 
     fn changed(&self) -> StoreError {
-        let reason = "it changed while it was read; read it again";
+        self.transient("it changed while it was read; read it again")
+    }
+
+    fn transient(&self, reason: impl Into<String>) -> StoreError {
         StoreError::new(StoreErrorKind::Transient, "read", self.store.url(&self.key), reason)
     }
 }
@@ -87,6 +95,6 @@ impl Progress {
             self.reading.size,
             aws_sdk_s3::error::DisplayErrorContext(broken)
         );
-        StoreError::new(StoreErrorKind::Transient, "read", self.reading.store.url(&self.reading.key), reason)
+        self.reading.transient(reason)
     }
 }
