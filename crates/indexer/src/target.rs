@@ -51,8 +51,11 @@ impl Target {
         progress: &dyn Progress,
         report: &mut Report,
     ) -> Result<Opened, TargetError> {
+        // A schema that was changed may take what it refused before: that counts as a change of the store.
+        let mut is_as_it_was = true;
         if self.settings.initialize {
             for change in self.initialise().await? {
+                is_as_it_was = false;
                 tracing::info!(%change, "the store was brought up to date");
             }
         }
@@ -64,7 +67,8 @@ impl Target {
         let refreshed = refreshed?;
         report.store.read = refreshed.read;
         report.seconds.store = since.elapsed().as_secs_f64();
-        if refreshed.news > 0 {
+        is_as_it_was &= refreshed.news == 0;
+        if !is_as_it_was {
             // A changed store may lack what the state says is in. First that is forgotten, then the index is kept: a
             // run that is killed in between reads the store again, and never takes a loss for granted. All before the
             // long work, so that a folder that cannot be written is found out early.
@@ -75,7 +79,7 @@ impl Target {
             };
             keep(report, kept);
         }
-        Ok(Opened { index, unchanged: refreshed.news == 0 })
+        Ok(Opened { index, unchanged: is_as_it_was })
     }
 
     /// A writer on what the store has.
