@@ -30,6 +30,7 @@ stop: ## Stop what `make run` and `make kinto` started
 
 .PHONY: clean-run
 clean-run: stop ## Forget what `make run` and `make kinto` left behind
+	@kinto/bin/postgresql remove .run/postgresql
 	rm -rf .run
 
 .PHONY: kinto
