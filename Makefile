@@ -8,6 +8,10 @@ MAKEFLAGS += --no-print-directory
 # What `make setup` installs comes first.
 export PATH := $(CURDIR)/.tools/cargo/bin:$(CURDIR)/.tools/lambda/bin:$(PATH)
 
+# What listens on this machine is never behind a proxy.
+export NO_PROXY := $(or $(no_proxy),$(NO_PROXY)),127.0.0.1,localhost
+export no_proxy := $(NO_PROXY)
+
 PREFIX ?= $(HOME)/.local
 # The names under which people know the original Buildhub's commands.
 COMMANDS := inventory-to-records to-kinto latest-inventory-to-kinto
