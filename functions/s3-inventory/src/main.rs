@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match serve().await {
+    match Box::pin(serve()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Lambda shows standard error of a function that does not start.
@@ -26,9 +26,9 @@ async fn serve() -> Result<(), Error> {
     let telemetry = Telemetry::start(&TelemetrySettings::from_variables(&variables, LogFormat::Json)?)?;
     let context = Context::from_variables(&variables)?;
     let (telemetry, context) = (&telemetry, &context);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+    Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let outcome = handler(event.payload, context, deadline(&event.context)).await;
         outcome.inspect_err(|error| telemetry.report(error))
-    }))
+    })))
     .await
 }
