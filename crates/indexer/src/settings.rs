@@ -188,15 +188,24 @@ fn location(vars: &Variables, name: &'static str) -> Result<Location, SettingErr
     text.parse().map_err(|error| SettingError::invalid(name, &text, format!("{error}")))
 }
 
-/// An `http` or `https` address whose path ends in `/` where that makes it a folder of more.
+/// An `http` or `https` address whose path ends in `/` where that makes it a folder of more. It may hold no login, for
+/// addresses are printed and logged.
 fn web_address(vars: &Variables, name: &'static str) -> Result<Url, SettingError> {
     let text = text(vars, name);
     let allowed = "it is an http:// or https:// address";
     let slashed = if name == "SERVER_URL" || text.ends_with('/') { text.clone() } else { format!("{text}/") };
     match Url::parse(&slashed) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(login_in_address(name)),
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ if text.contains('@') => Err(login_in_address(name)),
         _ => Err(SettingError::invalid(name, &text, allowed)),
     }
+}
+
+/// Does not repeat the address, which may hold a password.
+fn login_in_address(name: &'static str) -> SettingError {
+    let allowed = "it is an http:// or https:// address without a user or password (those of the store stand in AUTH)";
+    SettingError::InvalidSecret { name, allowed: allowed.to_owned() }
 }
 
 #[cfg(test)]
@@ -245,7 +254,29 @@ mod tests {
         let failed = |pairs: &[(&str, &str)]| KintoSettings::from_variables(&vars(pairs)).unwrap_err().to_string();
         assert!(failed(&[("SERVER_URL", "localhost:8888")]).starts_with("SERVER_URL=\"localhost:8888\""));
         assert!(failed(&[("BATCH_MAX_REQUESTS", "0")]).starts_with("BATCH_MAX_REQUESTS=\"0\""));
+        assert!(failed(&[("SERVER_URL", "http://:8888")]).starts_with("SERVER_URL=\"http://:8888\""));
         let products = Selection::from_variables(&vars(&[("PRODUCTS", "firefux")]), Timestamp::UNIX_EPOCH);
         assert!(products.unwrap_err().to_string().contains("firefux"));
+    }
+
+    #[test]
+    fn an_address_holds_no_login_and_one_that_does_is_not_repeated() {
+        for address in [
+            "http://me:hush@host/v1",
+            "https://hush@host",
+            "http://:hush@host",
+            "htp://me:hush@host/v1",
+            "me:hush@host",
+        ] {
+            let error = KintoSettings::from_variables(&vars(&[("SERVER_URL", address)])).unwrap_err();
+            assert!(matches!(error, SettingError::InvalidSecret { name: "SERVER_URL", .. }), "{address}");
+            assert!(error.to_string().contains("AUTH") && !format!("{error} {error:?}").contains("hush"), "{error}");
+        }
+        for name in ["ARCHIVE_URL", "DOWNLOAD_URL"] {
+            let error = ArchiveSettings::from_variables(&vars(&[(name, "https://me:hush@host/")])).unwrap_err();
+            assert!(error.to_string().starts_with(name) && !format!("{error:?}").contains("hush"), "{error}");
+        }
+        let plain = ArchiveSettings::from_variables(&vars(&[("ARCHIVE_URL", "https://host/a@b/")])).unwrap();
+        assert_eq!(plain.download_url, "https://host/a@b/");
     }
 }
