@@ -210,6 +210,8 @@ async fn no_more_are_told_than_are_wanted() {
     assert_eq!(versions(&world, &["--limit", "2"]).await, ["100.0", "45.5.0"]);
     assert_eq!(versions(&world, &["--limit", "0"]).await.len(), BUILDS.len() + 1);
     assert_eq!(versions(&world, &["--limit", "1", "--version", "<51"]).await, ["45.5.0"]);
+    assert_eq!(versions(&world, &["--latest", "--limit", "2"]).await, ["100.0", "50.0b11"]);
+    assert_eq!(versions(&world, &["--latest", "--limit", "0"]).await.len(), 5);
 }
 
 #[tokio::test]

@@ -50,13 +50,26 @@ fn old_id(base: &'static str) -> &'static str {
     }
 }
 
-/// What [`is_accepted`] accepts, in words.
+/// The channels that records may have: `^(release|aurora|beta|esr|nightly)(-old-id)?$`.
+pub const CHANNELS: [&str; 10] = [
+    "release",
+    "release-old-id",
+    "beta",
+    "beta-old-id",
+    "aurora",
+    "aurora-old-id",
+    "esr",
+    "esr-old-id",
+    "nightly",
+    "nightly-old-id",
+];
+
+/// [`CHANNELS`] in words.
 pub(crate) const ALLOWED: &str = "release, aurora, beta, esr or nightly, each also with -old-id";
 
-/// Whether a channel is one that records may have: `^(release|aurora|beta|esr|nightly)(-old-id)?$`.
+/// Whether a channel is one that records may have.
 pub(crate) fn is_accepted(channel: &str) -> bool {
-    let base = channel.strip_suffix("-old-id").unwrap_or(channel);
-    matches!(base, "release" | "aurora" | "beta" | "esr" | "nightly")
+    CHANNELS.contains(&channel)
 }
 
 #[cfg(test)]
@@ -65,8 +78,8 @@ mod tests {
 
     #[test]
     fn channels_are_accepted_by_the_rule() {
-        for channel in ["release", "aurora", "beta", "esr", "nightly", "nightly-old-id"] {
-            assert!(is_accepted(channel));
+        for base in ["release", "aurora", "beta", "esr", "nightly"] {
+            assert!(is_accepted(base) && is_accepted(old_id(base)) && ALLOWED.contains(base), "{base}");
         }
         for channel in ["", "default", "Release", "-old-id", "nightly-old-id-old-id", "release-cck-x"] {
             assert!(!is_accepted(channel), "{channel}");

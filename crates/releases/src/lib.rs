@@ -78,6 +78,7 @@ mod version;
 mod words;
 
 pub use archive::{Archive, Facts};
+pub use channel::CHANNELS;
 pub use check::Refusal;
 pub use classify::{Key, NotABuild, classify};
 pub use extension::Extension;

@@ -7,16 +7,13 @@ use buildhub_core::Variables;
 use buildhub_indexer::Connector;
 use buildhub_indexer::settings::KintoSettings;
 use buildhub_kinto::{Collection, Query};
-use buildhub_releases::{Product, Record};
+use buildhub_releases::{CHANNELS, Product, Record};
 use clap::ArgMatches;
 use futures::{StreamExt as _, pin_mut};
 use serde_json::value::RawValue;
 
 use crate::CommandError;
 use question::Question;
-
-/// Channels that records can have (see the checks of `buildhub_releases`).
-const CHANNELS: [&str; 5] = ["release", "beta", "aurora", "esr", "nightly"];
 
 /// What records are sorted by: the later the build, the greater its id.
 const NEWEST_FIRST: &str = "-build.id";
@@ -31,14 +28,14 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
         0 => usize::MAX,
         limit => limit,
     };
+    let mut left = limit;
     let mut writer = show::Writer::new(matches.get_flag("json"));
     if matches.get_flag("latest") {
         for query in latest_queries(&question) {
-            ask(&target.collection, query, &question, 1, &mut writer).await?;
+            left -= ask(&target.collection, query, &question, left.min(1), &mut writer).await?;
         }
     } else {
         // A store sorts what has no build id before all that has one: those few come last, by a question of their own.
-        let mut left = limit;
         let kinds = if question.is_about_the_build() { &[true][..] } else { &[true, false] };
         for described in kinds.iter().copied() {
             let query = question.query(described);
@@ -56,14 +53,12 @@ fn latest_queries(question: &Question) -> Vec<Query> {
         None => Product::ALL.iter().map(|product| product.name()).collect(),
     };
     let channels = match &question.channel {
-        Some(channel) => vec![channel.clone()],
-        None => CHANNELS.iter().flat_map(|name| [(*name).to_owned(), format!("{name}-old-id")]).collect(),
+        Some(channel) => vec![channel.as_str()],
+        None => CHANNELS.to_vec(),
     };
     let pairs = products.iter().flat_map(|product| channels.iter().map(move |channel| (product, channel)));
     pairs
-        .map(|(product, channel)| {
-            question.common(true).eq("source.product", *product).eq("target.channel", channel.as_str())
-        })
+        .map(|(product, channel)| question.common(true).eq("source.product", *product).eq("target.channel", *channel))
         .collect()
 }
 
