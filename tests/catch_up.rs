@@ -1,6 +1,6 @@
 //! The store is brought up to date with the latest inventory, and again, and nothing is done twice.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod harness;
 

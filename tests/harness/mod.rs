@@ -1,7 +1,13 @@
 //! A whole world in a temporary folder: an archive's site, its inventory, a Kinto, and the command that joins them.
 
 #![allow(dead_code, unreachable_pub, reason = "each scenario uses its part of the harness")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario that cannot be set up has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_collect,
+    reason = "a scenario that cannot be set up has failed"
+)]
 
 pub mod inventory;
 

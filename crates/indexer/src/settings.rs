@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(inventory.folders[0], "inventories/net-mozaws-prod-delivery-firefox/delivery-firefox/");
         assert_eq!(inventory.folders[1], "inventories/net-mozaws-prod-delivery-archive/delivery-archive/");
         let http = http(&none).unwrap();
-        assert_eq!((http.retries, http.timeout), (3, Duration::from_secs(300)));
+        assert_eq!((http.retries, http.timeout), (3, Duration::from_mins(5)));
     }
 
     #[test]

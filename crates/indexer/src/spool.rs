@@ -158,7 +158,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(folder.path()).unwrap();
         let builds: Vec<_> = (0..1000)
-            .map(|n| Pending { key: format!("pub/é {n}"), size: n, date: Timestamp::from_second(n as i64).unwrap() })
+            .map(|n| Pending {
+                key: format!("pub/é {n}"),
+                size: n,
+                date: Timestamp::from_second(n.cast_signed()).unwrap(),
+            })
             .collect();
         for build in &builds {
             spool.push(build).unwrap();

@@ -70,7 +70,8 @@ async fn nothing_is_lost_either_way(backend: Backend) {
     target.initialise().await.unwrap();
     let caches = connector.caches(&FolderSettings::from_variables(&vars).unwrap(), &target, None).await;
 
-    let lines: String = (0..RECORDS).map(loaded).map(|record| format!("{}\n", json!({ "data": record }))).collect();
+    let lines: Vec<_> = (0..RECORDS).map(loaded).map(|record| json!({ "data": record }).to_string()).collect();
+    let lines = lines.join("\n");
     let load = Load { target, caches, send_all: false };
     let loading = tokio::spawn(load.run(std::io::Cursor::new(lines), Arc::new(NoProgress)));
     // From the other end, so that the two meet.
