@@ -11,6 +11,17 @@ const SHORT_REVISION: usize = 12;
 /// So few records are shown with their addresses, which are too long for a table.
 const MAX_ADDRESSES: usize = 10;
 
+/// Rows after which a table is written and another begins: a whole store is not held to be laid out.
+const BLOCK: usize = 1_000;
+
+/// An empty table with its header.
+fn blank() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["product", "channel", "version", "platform", "locale", "build", "revision"]);
+    table
+}
+
 /// Writes JSON lines as they come, or collects a table.
 pub(super) struct Writer {
     table: Option<Table>,
@@ -22,12 +33,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(json: bool) -> Self {
         let stdout = io::stdout();
-        let table = (stdout.is_terminal() && !json).then(|| {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            table.set_header(["product", "channel", "version", "platform", "locale", "build", "revision"]);
-            table
-        });
+        let table = (stdout.is_terminal() && !json).then(blank);
         Self { table, output: BufWriter::new(stdout), addresses: Vec::new(), written: 0 }
     }
 
@@ -48,6 +54,10 @@ impl Writer {
             build.to_string(),
             revision.get(..SHORT_REVISION).unwrap_or(&revision).to_owned(),
         ]);
+        if table.row_count() >= BLOCK {
+            writeln!(self.output, "{table}")?;
+            *table = blank();
+        }
         if self.addresses.len() < MAX_ADDRESSES {
             self.addresses.push(record.download.url);
         }
@@ -57,7 +67,7 @@ impl Writer {
     /// Ends the result; says how many records it has.
     pub(super) fn finish(mut self, limit: usize) -> io::Result<usize> {
         if let Some(table) = &self.table {
-            if self.written > 0 {
+            if !table.is_empty() {
                 writeln!(self.output, "{table}")?;
             }
             if self.written <= MAX_ADDRESSES {
