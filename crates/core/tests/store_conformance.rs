@@ -68,6 +68,16 @@ async fn keeps_what_is_written(store: &SharedStore) {
     assert_eq!(read(store, "empty").await, "");
 }
 
+async fn creates_only_what_is_not_there(store: &SharedStore) {
+    let create = |text: &'static str| store.create("once/made", Bytes::from_static(text.as_bytes()));
+    assert!(create("first").await.unwrap());
+    assert!(!create("second").await.unwrap());
+    assert_eq!(read(store, "once/made").await, "first");
+    store.delete("once/made").await.unwrap();
+    assert!(create("third").await.unwrap());
+    assert_eq!(read(store, "once/made").await, "third");
+}
+
 async fn says_what_is_not_there(store: &SharedStore) {
     put(store, "here", "x").await;
     for error in [store.get("not/here").await.unwrap_err(), store.head("not/here").await.unwrap_err()] {
@@ -157,6 +167,7 @@ macro_rules! every_store {
 
 every_store! {
     keeps_what_is_written
+    creates_only_what_is_not_there
     says_what_is_not_there
     forgets_what_is_deleted
     lists_one_level

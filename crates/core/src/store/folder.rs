@@ -38,6 +38,23 @@ impl FolderStore {
             Err(StoreError::new(StoreErrorKind::Denied, operation, key, reason))
         }
     }
+
+    /// Writes the file of a key on a thread that may block.
+    async fn write(
+        &self,
+        key: &str,
+        write: impl FnOnce(&Path) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<Result<(), (PathBuf, std::io::Error)>, StoreError> {
+        let path = self.path("write", key)?;
+        let target = path.clone();
+        match tokio::task::spawn_blocking(move || write(&target)).await {
+            Ok(written) => Ok(written.map_err(|error| (path, error))),
+            Err(stopped) => {
+                let object = path.display().to_string();
+                Err(StoreError::new(StoreErrorKind::Other, "write", object, stopped.to_string()))
+            }
+        }
+    }
 }
 
 fn fault(operation: &'static str, path: &Path, error: &std::io::Error) -> StoreError {
@@ -88,16 +105,15 @@ impl ObjectStore for FolderStore {
     }
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let path = self.path("write", key)?;
-        let target = path.clone();
-        let written = tokio::task::spawn_blocking(move || write_whole(&target, &bytes)).await;
-        match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(fault("write", &path, &error)),
-            Err(stopped) => {
-                let object = path.display().to_string();
-                Err(StoreError::new(StoreErrorKind::Other, "write", object, stopped.to_string()))
-            }
+        let written = self.write(key, move |path| write_whole(path, &bytes, true)).await?;
+        written.map_err(|(path, error)| fault("write", &path, &error))
+    }
+
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        match self.write(key, move |path| write_whole(path, &bytes, false)).await? {
+            Err((_, error)) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err((path, error)) => Err(fault("write", &path, &error)),
+            Ok(()) => Ok(true),
         }
     }
 
@@ -146,15 +162,17 @@ impl ObjectStore for FolderStore {
     }
 }
 
-/// Writes beside the target and renames, so that a crash leaves the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes beside the target and renames, so that a crash leaves the old file or the new one. Where the old one must
+/// stay, `AlreadyExists` says that there is one.
+fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> std::io::Result<()> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut beside = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
+    let kept = if replace { beside.persist(path) } else { beside.persist_noclobber(path) };
+    kept.map_err(|error| error.error)?;
     // The rename itself is durable once the folder is.
     std::fs::File::open(folder)?.sync_all()
 }

@@ -36,6 +36,10 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// Writes an object whole: a reader sees the old bytes or the new ones, never a part, whenever the writer dies.
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError>;
 
+    /// Writes an object whole, unless there is one by this key already; says whether it was written. Of several who try
+    /// at the same moment, one does (Amazon S3: `If-None-Match: *`, "Conditional writes").
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError>;
+
     /// Removes an object; nothing happens when there is none.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 

@@ -108,6 +108,20 @@ impl ObjectStore for S3Store {
         request.send().await.map(drop).map_err(|error| self.fault("write", key, &error))
     }
 
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
+        match request.if_none_match("*").send().await {
+            Ok(_) => Ok(true),
+            // 412: there is one. 409: another was being written at the same moment (AWS, "How to prevent object
+            // overwrites with conditional writes"); what came of it shows in whether there is one now.
+            Err(error) => match error.raw_response().map(|answer| answer.status().as_u16()) {
+                Some(412) => Ok(false),
+                Some(409) if self.head(key).await.is_ok() => Ok(false),
+                _ => Err(self.fault("write", key, &error)),
+            },
+        }
+    }
+
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.full(key));
         match request.send().await.map_err(|error| self.fault("delete", key, &error)) {
