@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::event::{Change, Envelope, EventError};
+use crate::event::{Change, Envelope, EventError, Message};
 
 /// The object S3 writes last into an inventory's folder: once it is there, the inventory is whole (AWS, "Locating your
 /// inventory list").
@@ -20,6 +20,8 @@ pub enum Trigger {
         /// The key of its folder, ending in `/`.
         folder: String,
     },
+    /// Messages of the run's own queues: parts of an inventory, or batches of records.
+    Messages(Vec<Message>),
     /// S3 trying out a notification that was just configured: there is nothing to do.
     Test,
 }
@@ -52,6 +54,7 @@ impl Trigger {
         let mut events = match Envelope::read(payload)? {
             Envelope::Schedule => return Ok(Self::Schedule),
             Envelope::Test => return Ok(Self::Test),
+            Envelope::Messages(messages) => return Ok(Self::Messages(messages)),
             Envelope::Objects(events) => events,
         };
         let count = events.len();

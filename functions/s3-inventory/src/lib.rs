@@ -84,6 +84,8 @@ pub async fn handler(payload: Value, context: &Context, deadline: Deadline) -> R
     let progress = Arc::new(LogProgress::default());
     let run = match trigger {
         Trigger::Test => return Ok(Outcome::Nothing),
+        // Nothing queues work for it yet.
+        Trigger::Messages(messages) => return Err(TriggerError::NotOne(messages.len()).into()),
         Trigger::Schedule => CatchUp::from_variables(&context.variables, now, progress).await?,
         Trigger::Inventory { bucket, folder } => {
             CatchUp::from_variables(&context.variables, now, progress).await?.landed(&bucket, &folder)?
