@@ -5,7 +5,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`] |
+//! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`]; `queue::Queues`, Amazon SQS behind [`queue::Queue`]; `aws`, what they share |
 //! | `telemetry` | `telemetry`: log subscriber, crash reports |
 //!
 //! | module | holds |
@@ -13,6 +13,7 @@
 //! | [`variables`], [`secret`] | settings by name, and those that must not print |
 //! | [`key`] | object keys, decoded by the rule of their source |
 //! | [`store`] | folders and buckets |
+//! | [`queue`] | where messages are sent |
 //! | [`deadline`] | how long a piece of work may go on |
 //! | [`event`], [`trigger`] | what a function is called with |
 //! | [`metrics`] | numbers for CloudWatch |
@@ -27,10 +28,13 @@
 //! # Ok::<(), buildhub_core::SettingError>(())
 //! ```
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod deadline;
 pub mod event;
 pub mod key;
 pub mod metrics;
+pub mod queue;
 pub mod secret;
 pub mod store;
 #[cfg(feature = "telemetry")]

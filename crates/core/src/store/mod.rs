@@ -19,7 +19,7 @@ use jiff::Timestamp;
 pub use folder::FolderStore;
 pub use location::{Location, LocationError};
 #[cfg(feature = "aws")]
-pub use s3::{S3, S3Settings, S3Store, Signing, Stores};
+pub use s3::{S3, S3Settings, S3Store, Stores};
 
 /// A store that is shared between tasks.
 pub type SharedStore = Arc<dyn ObjectStore>;

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::super::StoreErrorKind;
+use crate::aws::fault::{Fault, denies, passes};
 
 const NO_CREDENTIALS: &str = "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or \
                               AWS_PROFILE), or AWS_NO_SIGN_REQUEST=true when the bucket is public";
@@ -18,56 +18,37 @@ pub(super) fn describe<E>(error: &SdkError<E, HttpResponse>) -> (StoreErrorKind,
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    if let SdkError::ServiceError(answer) = error {
-        return answered(answer.raw().status().as_u16(), answer.err());
+    match Fault::of(error) {
+        Fault::NoCredentials => (StoreErrorKind::Denied, NO_CREDENTIALS.to_owned()),
+        Fault::Answered { status, code, said } => answered(status, &code, said),
+        Fault::Unreachable(reason) => (StoreErrorKind::Transient, reason),
+        Fault::Unsendable(reason) => (StoreErrorKind::Other, reason),
     }
-    if lacks_credentials(error) {
-        return (StoreErrorKind::Denied, NO_CREDENTIALS.to_owned());
-    }
-    let kind = match error {
-        SdkError::ConstructionFailure(_) => StoreErrorKind::Other,
-        SdkError::DispatchFailure(failure) if failure.is_user() => StoreErrorKind::Other,
-        _ => StoreErrorKind::Transient,
-    };
-    (kind, DisplayErrorContext(error).to_string())
 }
 
 /// A fault the server told us of: its status and code decide (AWS, "Amazon S3 API Reference: Error responses").
-fn answered<E: ProvideErrorMetadata>(status: u16, error: &E) -> (StoreErrorKind, String) {
-    let code = error.code().unwrap_or_default();
-    let said = match (code, error.message()) {
-        ("", None) => format!("the server answered {status}"),
-        (code, None) => format!("the server answered {status} {code}"),
-        (code, Some(message)) => format!("the server answered {status} {code}: {message}"),
-    };
+fn answered(status: u16, code: &str, said: String) -> (StoreErrorKind, String) {
     match (status, code) {
         (404, "NoSuchBucket") => (StoreErrorKind::NotFound, "there is no such bucket".to_owned()),
         (404, _) => (StoreErrorKind::NotFound, "there is no such object".to_owned()),
-        (401 | 403, _) | (400, "ExpiredToken" | "InvalidToken") => {
-            (StoreErrorKind::Denied, format!("{said}; {REFUSED}"))
-        }
+        _ if denies(status, code) => (StoreErrorKind::Denied, format!("{said}; {REFUSED}")),
         (301 | 307, _) | (400, "AuthorizationHeaderMalformed") => {
             (StoreErrorKind::Other, format!("{said}; set AWS_REGION to the bucket's region"))
         }
-        (408 | 429 | 500.., _) | (400, "RequestTimeout") => (StoreErrorKind::Transient, said),
+        _ if passes(status, code) => (StoreErrorKind::Transient, said),
         _ => (StoreErrorKind::Other, said),
     }
-}
-
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| (*error).source()).any(<dyn Error>::is::<CredentialsError>)
 }
 
 #[cfg(test)]
 mod tests {
     use aws_credential_types::provider::{SharedCredentialsProvider, error::CredentialsError, future};
     use aws_sdk_s3::config::{BehaviorVersion, Region};
-    use aws_sdk_s3::error::ErrorMetadata;
 
     use super::*;
 
     fn kind(status: u16, code: &str) -> StoreErrorKind {
-        answered(status, &ErrorMetadata::builder().code(code).build()).0
+        answered(status, code, String::new()).0
     }
 
     #[test]
@@ -84,8 +65,8 @@ mod tests {
 
     #[test]
     fn a_bucket_of_another_region_says_which_setting_to_change() {
-        let moved = ErrorMetadata::builder().code("PermanentRedirect").message("use eu-west-1").build();
-        let (kind, reason) = answered(301, &moved);
+        let said = "the server answered 301 PermanentRedirect: use eu-west-1".to_owned();
+        let (kind, reason) = answered(301, "PermanentRedirect", said);
         assert_eq!(kind, StoreErrorKind::Other);
         let expected =
             "the server answered 301 PermanentRedirect: use eu-west-1; set AWS_REGION to the bucket's region";

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use client::{S3, Stores};
-pub use settings::{S3Settings, Signing};
+pub use settings::S3Settings;
 
 use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind};
 
