@@ -1,7 +1,8 @@
 //! AWS's own emulator of Lambda's runtime, around a function's `bootstrap`: what a zip does in Lambda, without Lambda.
 //!
 //! The emulator falls over when it is called while a call runs, so there is a pool of them: [`Emulator::invoke`] waits
-//! for a free one. Each runs its own process of the function, as each instance of a function does in Lambda.
+//! for a free one. Each runs its own process of the function, as each instance of a function does in Lambda, and is
+//! replaced by another when it has died.
 
 use std::fs::File;
 use std::io;
@@ -9,11 +10,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, mpsc};
+
+use crate::process::local_client;
 
 /// Where `make setup` puts the emulator, below the repository's root.
 const PROGRAM: &str = ".tools/emulator/aws-lambda-rie";
@@ -28,6 +32,9 @@ pub struct Emulator {
     client: reqwest::Client,
     free: Mutex<mpsc::Receiver<Instance>>,
     back: mpsc::Sender<Instance>,
+    /// The process ids of the emulators that have a call now.
+    busy: SyncMutex<Vec<u32>>,
+    launch: Launch,
     folder: TempDir,
 }
 
@@ -43,6 +50,9 @@ pub enum StartError {
     /// A process could not be started or prepared.
     #[error("cannot start the emulator: {0}")]
     Io(#[from] io::Error),
+    /// No client can be made for it.
+    #[error("no client can be made for the emulator")]
+    Client(#[from] reqwest::Error),
     /// It started and did not listen.
     #[error("the emulator does not listen; it said:\n{0}")]
     Silent(String),
@@ -67,9 +77,12 @@ pub enum FunctionError {
         /// What came with it.
         body: String,
     },
-    /// The emulator could not be reached.
+    /// The emulator could not be reached, or died before it answered.
     #[error("the emulator cannot be reached")]
     Unreachable(#[from] reqwest::Error),
+    /// It died, and none could be started in its place.
+    #[error(transparent)]
+    Gone(#[from] StartError),
     /// All emulators are gone.
     #[error("no emulator is left")]
     NoneLeft,
@@ -92,27 +105,52 @@ impl Emulator {
         if !runnable {
             return Err(StartError::NoFunction(bootstrap.to_owned()));
         }
-        let bootstrap = std::path::absolute(bootstrap)?;
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let launch = Launch { program, bootstrap: std::path::absolute(bootstrap)?, variables };
         let folder = tempfile::tempdir()?;
         let (back, free) = mpsc::channel(size.max(1));
         for number in 0..size.max(1) {
-            let log = folder.path().join(format!("{number}.log"));
-            let instance = Instance::start(&program, &bootstrap, variables, &log).await?;
+            let instance = launch.start(folder.path().join(format!("{number}.log"))).await?;
             // The channel holds them all.
             let _ = back.try_send(instance);
         }
-        // The first TLS provider set serves; nothing here speaks TLS.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { client: reqwest::Client::new(), free: Mutex::new(free), back, folder })
+        let client = local_client()?;
+        Ok(Self { client, free: Mutex::new(free), back, busy: SyncMutex::default(), launch, folder })
     }
 
-    /// Calls the function with an event, and waits for its answer.
+    /// Calls the function with an event, and waits for its answer. An instance that died of it is replaced.
     pub async fn invoke(&self, payload: &Value) -> Result<Value, FunctionError> {
-        let instance = self.free.lock().await.recv().await.ok_or(FunctionError::NoneLeft)?;
+        let mut instance = self.free.lock().await.recv().await.ok_or(FunctionError::NoneLeft)?;
+        let id = instance.emulator.id();
+        self.busy().push(id);
         let url = format!("http://{}/2015-03-31/functions/function/invocations", instance.address);
         let answered = answer(self.client.post(url).body(payload.to_string())).await;
+        self.busy().retain(|busy| *busy != id);
+        if answered.is_err() && instance.is_dead() {
+            instance = self.launch.start(instance.log.clone()).await?;
+        }
         let _ = self.back.try_send(instance);
         answered
+    }
+
+    /// Ends one instance that has a call now, emulator and function, as a machine's end would: the call fails without an
+    /// answer. False when none has one.
+    pub fn kill_busy(&self) -> bool {
+        let busy = self.busy().first().copied();
+        busy.is_some_and(|id| {
+            kill(&children(id));
+            kill(&[id.to_string()]);
+            true
+        })
+    }
+
+    /// How many calls run now.
+    pub fn calls(&self) -> usize {
+        self.busy().len()
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What functions and emulators have logged so far.
@@ -139,40 +177,52 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value, FunctionError
     }
 }
 
-/// One emulator and the function's process in it.
+/// What each instance is started with.
 #[derive(Debug)]
-struct Instance {
-    emulator: Child,
-    address: SocketAddr,
+struct Launch {
+    program: PathBuf,
+    bootstrap: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
-impl Instance {
-    async fn start(
-        program: &Path,
-        bootstrap: &Path,
-        variables: &[(&str, &str)],
-        log: &Path,
-    ) -> Result<Self, StartError> {
+impl Launch {
+    /// Starts an instance, whose log goes on where the one before it ended.
+    async fn start(&self, log: PathBuf) -> Result<Instance, StartError> {
         for _ in 0..TRIES {
             let (address, runtime) = (free_port()?, free_port()?);
-            let output = File::create(log)?;
-            let emulator = Command::new(program)
+            let output = File::options().create(true).append(true).open(&log)?;
+            let emulator = Command::new(&self.program)
                 .args(["--runtime-interface-emulator-address", &address.to_string()])
                 .args(["--runtime-api-address", &runtime.to_string()])
-                .arg(bootstrap)
+                .arg(&self.bootstrap)
                 .env_clear()
-                .envs(lambda_variables(bootstrap))
-                .envs(variables.iter().copied())
+                .envs(lambda_variables(&self.bootstrap))
+                .envs(self.variables.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
                 .stderr(output)
                 .spawn()?;
-            let mut instance = Self { emulator, address };
+            let mut instance = Instance { emulator, address, log: log.clone() };
             if instance.listens().await? {
                 return Ok(instance);
             }
         }
         Err(StartError::Silent(std::fs::read_to_string(log)?))
+    }
+}
+
+/// One emulator and the function's process in it.
+#[derive(Debug)]
+struct Instance {
+    emulator: Child,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Instance {
+    /// Whether the emulator has ended; it was killed then.
+    fn is_dead(&mut self) -> bool {
+        !matches!(self.emulator.try_wait(), Ok(None))
     }
 
     /// Waits until the emulator accepts connections; false when it ended or took too long.
@@ -194,11 +244,23 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         // The function first: the emulator runs it in a group of its own, and would leave it behind.
-        let id = self.emulator.id();
-        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        let _ = Command::new("kill").arg("-KILL").args(children.split_whitespace()).stderr(Stdio::null()).status();
+        kill(&children(self.emulator.id()));
         let _ = self.emulator.kill();
         let _ = self.emulator.wait();
+    }
+}
+
+/// The processes that a process has started, by whichever of its threads.
+fn children(id: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// Ends processes at once.
+fn kill(ids: &[String]) {
+    if !ids.is_empty() {
+        let _ = Command::new("kill").arg("-KILL").args(ids).stderr(Stdio::null()).status();
     }
 }
 

@@ -4,7 +4,10 @@
 //! port, is ready when its `start` returns, and is stopped by its process id (or task) when its value is dropped.
 
 pub mod emulator;
+pub mod event_source;
 pub mod kinto;
+pub mod moto;
+pub mod process;
 pub mod s3;
 pub mod sample;
 pub mod site;

@@ -7,8 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use super::process::{Process, free_port};
-use super::{KintoServerError, root};
+use crate::process::{Process, ServerError, free_port, root};
 
 /// A running cluster, made by the distribution's own script.
 #[derive(Debug)]
@@ -19,8 +18,8 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) async fn start(folder: PathBuf) -> Result<Self, KintoServerError> {
-        std::fs::create_dir_all(&folder).map_err(KintoServerError::io("make a folder for PostgreSQL"))?;
+    pub(super) async fn start(folder: PathBuf) -> Result<Self, ServerError> {
+        std::fs::create_dir_all(&folder).map_err(ServerError::io("make a folder for PostgreSQL"))?;
         open_parent(&folder)?;
         let port = free_port()?;
         let process = serve(&folder, port).await?;
@@ -28,17 +27,17 @@ impl Database {
     }
 
     /// The address for Kinto's settings.
-    pub(super) fn url(&self) -> Result<String, KintoServerError> {
+    pub(super) fn url(&self) -> Result<String, ServerError> {
         let password = std::fs::read_to_string(self.folder.join("password"));
-        let password = password.map_err(KintoServerError::io("read PostgreSQL's password"))?;
+        let password = password.map_err(ServerError::io("read PostgreSQL's password"))?;
         Ok(format!("postgresql://kinto:{}@127.0.0.1:{}/postgres", password.trim(), self.port))
     }
 
-    pub(super) async fn stop(&mut self) -> Result<(), KintoServerError> {
+    pub(super) async fn stop(&mut self) -> Result<(), ServerError> {
         self.process.signal("INT").await
     }
 
-    pub(super) async fn restart(&mut self) -> Result<(), KintoServerError> {
+    pub(super) async fn restart(&mut self) -> Result<(), ServerError> {
         self.process = serve(&self.folder, self.port).await?;
         Ok(())
     }
@@ -55,14 +54,14 @@ impl Drop for Database {
 }
 
 /// PostgreSQL runs as another user when we are root, so the way to its folder must be open to it.
-fn open_parent(folder: &std::path::Path) -> Result<(), KintoServerError> {
+fn open_parent(folder: &std::path::Path) -> Result<(), ServerError> {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(parent) = folder.parent() else { return Ok(()) };
     let permissions = std::fs::Permissions::from_mode(0o711);
-    std::fs::set_permissions(parent, permissions).map_err(KintoServerError::io("open a folder for PostgreSQL"))
+    std::fs::set_permissions(parent, permissions).map_err(ServerError::io("open a folder for PostgreSQL"))
 }
 
-async fn serve(folder: &std::path::Path, port: u16) -> Result<Process, KintoServerError> {
+async fn serve(folder: &std::path::Path, port: u16) -> Result<Process, ServerError> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "INT"]).arg(root().join("kinto/bin/postgresql"));
     command.args(["run", "--with-parent"]).arg(folder).arg(port.to_string());

@@ -4,16 +4,15 @@
 //! production. `make setup` (or `kinto/bin/install`) installs them.
 
 mod database;
-mod process;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::process::{Process, ServerError, free_port, local_client, root};
 use database::Database;
-use process::{Process, free_port};
 
 /// What a Kinto keeps its records in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,42 +21,6 @@ pub enum Backend {
     Memory,
     /// A PostgreSQL cluster made for this server.
     Postgresql,
-}
-
-/// A server that could not be started or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum KintoServerError {
-    /// The packages are not there.
-    #[error("there is no Kinto at {}; run `make setup`, which installs it", path.display())]
-    NotInstalled {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// A program cannot be run, or a file not be written.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was being done.
-        what: String,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-    /// A program ended, or was not ready in time.
-    #[error("{name} {what}; the end of its log:\n{log}")]
-    NotReady {
-        /// Which program.
-        name: &'static str,
-        /// What happened.
-        what: String,
-        /// The last lines it wrote.
-        log: String,
-    },
-}
-
-impl KintoServerError {
-    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
-        let what = what.into();
-        move |source| Self::Io { what, source }
-    }
 }
 
 /// A running Kinto. It is killed when the value is dropped, and when the thread that started it ends.
@@ -73,13 +36,13 @@ pub struct KintoServer {
 
 impl KintoServer {
     /// Starts a server with the distribution's configuration and returns when its heartbeat is well.
-    pub async fn start(backend: Backend) -> Result<Self, KintoServerError> {
+    pub async fn start(backend: Backend) -> Result<Self, ServerError> {
         Self::with_settings(backend, &[]).await
     }
 
     /// Starts a server with further settings: `("readonly", "true")` stands for `kinto.readonly = true`.
-    pub async fn with_settings(backend: Backend, settings: &[(&str, &str)]) -> Result<Self, KintoServerError> {
-        let folder = tempfile::tempdir().map_err(KintoServerError::io("make a folder for Kinto"))?;
+    pub async fn with_settings(backend: Backend, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        let folder = tempfile::tempdir().map_err(ServerError::io("make a folder for Kinto"))?;
         let database = match backend {
             Backend::Memory => None,
             Backend::Postgresql => Some(Database::start(folder.path().join("postgresql")).await?),
@@ -104,7 +67,7 @@ impl KintoServer {
 
     /// Stops the server and starts it again at the same address, with these settings in place of those before. What
     /// PostgreSQL holds stays; memory is lost.
-    pub async fn restart(&mut self, settings: &[(&str, &str)]) -> Result<(), KintoServerError> {
+    pub async fn restart(&mut self, settings: &[(&str, &str)]) -> Result<(), ServerError> {
         self.settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.stop().await?;
         let (backend, settings, database) = (self.backend, &self.settings, self.database.as_ref());
@@ -114,12 +77,12 @@ impl KintoServer {
     }
 
     /// Stops the server; [`KintoServer::restart`] brings it back.
-    pub async fn stop(&mut self) -> Result<(), KintoServerError> {
+    pub async fn stop(&mut self) -> Result<(), ServerError> {
         self.process.kill().await
     }
 
     /// Stops PostgreSQL under the running server. Nothing happens to a server in memory.
-    pub async fn stop_database(&mut self) -> Result<(), KintoServerError> {
+    pub async fn stop_database(&mut self) -> Result<(), ServerError> {
         match &mut self.database {
             Some(database) => database.stop().await,
             None => Ok(()),
@@ -127,7 +90,7 @@ impl KintoServer {
     }
 
     /// Starts PostgreSQL again with what it held.
-    pub async fn start_database(&mut self) -> Result<(), KintoServerError> {
+    pub async fn start_database(&mut self) -> Result<(), ServerError> {
         match &mut self.database {
             Some(database) => database.restart().await,
             None => Ok(()),
@@ -145,20 +108,20 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Makes or updates the tables.
-    async fn migrate(&self) -> Result<(), KintoServerError> {
+    async fn migrate(&self) -> Result<(), ServerError> {
         if self.backend == Backend::Memory {
             return Ok(());
         }
         let mut command = self.command("migrate", None)?;
-        let output = command.output().await.map_err(KintoServerError::io("run kinto migrate"))?;
+        let output = command.output().await.map_err(ServerError::io("run kinto migrate"))?;
         if output.status.success() {
             return Ok(());
         }
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(KintoServerError::NotReady { name: "kinto migrate", what: format!("ended ({})", output.status), log })
+        Err(ServerError::NotReady { name: "kinto migrate", what: format!("ended ({})", output.status), log })
     }
 
-    async fn serve(&self, port: u16) -> Result<Process, KintoServerError> {
+    async fn serve(&self, port: u16) -> Result<Process, ServerError> {
         let command = self.command("start", Some(port))?;
         let mut process = Process::spawn("kinto", command, self.folder.join("kinto.log"))?;
         let address = format!("{}/__heartbeat__", url(port));
@@ -168,10 +131,10 @@ impl Run<'_> {
     }
 
     /// One of Kinto's commands in an environment of its own: Kinto would take `READONLY` and the like from ours.
-    fn command(&self, name: &str, port: Option<u16>) -> Result<Command, KintoServerError> {
+    fn command(&self, name: &str, port: Option<u16>) -> Result<Command, ServerError> {
         let path = root().join(".tools/kinto/bin/kinto");
         if !path.exists() {
-            return Err(KintoServerError::NotInstalled { path });
+            return Err(ServerError::NotInstalled { name: "Kinto", path });
         }
         let file = match self.backend {
             Backend::Memory => "memory.ini",
@@ -196,11 +159,9 @@ impl Run<'_> {
     }
 }
 
-/// Whether the server says that all its parts are well. A plain `http` address on this machine needs no certificates.
+/// Whether the server says that all its parts are well.
 async fn heartbeat(address: &str) -> bool {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
-    let Ok(client) = client else { return false };
+    let Ok(client) = local_client() else { return false };
     client.get(address).send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
@@ -211,10 +172,4 @@ fn variable(setting: &str) -> String {
 
 fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/v1")
-}
-
-/// The repository's folder.
-fn root() -> PathBuf {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    crates.unwrap_or(Path::new(".")).to_owned()
 }
