@@ -5,7 +5,7 @@ use buildhub_indexer::variables::{Group, VARIABLES, Variable};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use Group::{Archive, Folders, Inventory, Kinto, Program, S3};
+use Group::{Archive, Events, Folders, Inventory, Kinto, Program, S3};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -28,7 +28,7 @@ pub fn command() -> Command {
         .styles(STYLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([latest(), convert(), load(), init(), find()])
+        .subcommands([latest(), convert(), load(), handle_event(), init(), find()])
 }
 
 fn latest() -> Command {
@@ -91,6 +91,30 @@ fn load() -> Command {
         )
         .arg(json())
         .after_help("Example:\n  buildhub to-kinto --server http://localhost:8888/v1 --auth user:pass < records.jsonl")
+}
+
+fn handle_event() -> Command {
+    let about = "Handle events about objects, in any envelope, as the function s3-event does; one JSON line each";
+    settings(Command::new("handle-event"), &[Events, Archive, Kinto, S3, Program])
+        .about(about)
+        .arg(
+            Arg::new("FILE")
+                .help("The payload: a JSON file, or - for standard input. Samples are in events/s3-event/")
+                .required(true),
+        )
+        .arg(
+            Arg::new("PRODUCTS")
+                .long("products")
+                .value_name("PRODUCTS")
+                .help("Product folders of the archive that are looked at [env: PRODUCTS]")
+                .help_heading("Settings"),
+        )
+        .after_help(
+            "Without --archive-url the archive is the bucket that an event names.\n\
+             Exit code 1 when an event is to come again.\n\nExamples:\n  \
+             buildhub handle-event events/s3-event/sqs.json --archive-url https://archive.mozilla.org/\n  \
+             aws sqs receive-message --queue-url URL --query 'Messages[0].Body' --output text | buildhub handle-event -",
+        )
 }
 
 fn init() -> Command {
@@ -204,8 +228,9 @@ mod tests {
 
     #[test]
     fn every_variable_is_a_flag_of_the_whole_run() {
-        let command = latest();
+        let (run, event) = (latest(), handle_event());
         for variable in VARIABLES {
+            let command = if variable.group == Events { &event } else { &run };
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(variable.flag)), "{}", variable.name);
         }
     }

@@ -68,6 +68,13 @@ metrics! {
     RECORDS_LOST = "RecordsLost", Count, "Records the store acknowledged that were not there when read back.";
     METADATA_REQUESTS = "MetadataRequests", Count, "Requests to the archive for metadata.";
     METADATA_MISSING = "MetadataMissing", Count, "Archives whose metadata is not there yet.";
+    EVENTS_RECEIVED = "EventsReceived", Count, "Events about objects that came, and messages that could not be read.";
+    EVENTS_IGNORED = "EventsIgnored", Count, "Events of objects that are no builds, or of changes of no concern.";
+    EVENTS_RETRIED = "EventsRetried", Count, "Events that are to come again: something could not be asked, or seen yet.";
+    EVENTS_REFUSED = "EventsRefused", Count, "Events that can never be handled, each with its reason in the log.";
+    RECORDS_REMOVED = "RecordsRemoved", Count, "Records removed with their archives.";
+    ARCHIVE_REQUESTS = "ArchiveRequests", Count, "Requests to the archive for events.";
+    EVENT_DELAY = "EventDelay", Milliseconds, "From an event to its handling; the longest of an invocation.";
     RUNS_UNFINISHED = "RunsUnfinished", Count, "1 when a run's time was over before its end, else 0.";
     FAULTS = "Faults", Count, "Things that could not be done, each with its reason in the log.";
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";

@@ -113,6 +113,7 @@ impl World {
             library: Arc::new(library),
             products: self.selection.products,
             download_url: URL.to_owned(),
+            release_as_beta: false,
             metadata: MetadataUse::Needed,
             parallel: 1,
         };

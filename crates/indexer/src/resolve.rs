@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use buildhub_releases::{Archive, Facts, Key, Metadata, Products, classify};
+use buildhub_releases::{Archive, Key, Metadata, Products, classify};
 use futures::{StreamExt as _, stream};
 
 use crate::fact::{IdHash, Verdict, judge};
+use crate::make::{MakeError, Making};
 use crate::metadata::{Library, LibraryError, Lookup};
 use crate::ready::Ready;
 use crate::scan::Learned;
@@ -42,6 +43,8 @@ pub struct Resolver {
     pub products: Products,
     /// What download addresses begin with.
     pub download_url: String,
+    /// Whether a release of Firefox counts as beta too.
+    pub release_as_beta: bool,
     /// What is done about metadata.
     pub metadata: MetadataUse,
     /// Lists of addresses tried at the same time; the library bounds the requests themselves.
@@ -197,16 +200,11 @@ impl Resolver {
             resolved.without_metadata += 1;
             return;
         }
-        let facts = Facts { archive_url: &self.download_url, size: build.size, date: build.date };
-        let record = archive.record(&facts, metadata);
-        let checked = if metadata.is_some() { record.check() } else { Ok(()) };
-        if let Err(refusal) = checked {
-            resolved.refused.push(format!("{}: {refusal}", archive.key));
-            return;
-        }
-        match Ready::new(&record) {
-            Ok(ready) => resolved.ready.push(ready),
-            Err(error) => resolved.faults.push(error.to_string()),
+        let making = Making { download_url: &self.download_url, release_as_beta: self.release_as_beta };
+        match making.records(archive, build.size, build.date, metadata) {
+            Ok(ready) => resolved.ready.extend(ready),
+            Err(MakeError::Refused(refusal)) => resolved.refused.push(format!("{}: {refusal}", archive.key)),
+            Err(MakeError::Ready(error)) => resolved.faults.push(error.to_string()),
         }
     }
 }

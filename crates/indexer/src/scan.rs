@@ -199,7 +199,17 @@ impl<'a> Sieve<'a> {
         let stored = index.get(IdHash::of(&self.id)).map(|entry| &entry.fact);
         let source = source_hash(self.download_url, archive.key, size, date);
         let offered = Fact { source, content: 0, date: seconds(date), rank: archive.rank().as_u32() };
-        let count = match judge(stored, &offered) {
+        let verdict = judge(stored, &offered);
+        // The second record of a release is as much of a reason to go on as the first.
+        let beta = if self.selection.release_as_beta { archive.beta_id() } else { None };
+        let is_beta_wanted = beta.is_some_and(|id| {
+            let stored = index.get(IdHash::of(&id)).map(|entry| &entry.fact);
+            matches!(judge(stored, &offered), Verdict::New | Verdict::Changed)
+        });
+        if is_beta_wanted {
+            return true;
+        }
+        let count = match verdict {
             Verdict::New | Verdict::Changed => return true,
             Verdict::Same => &mut self.builds.known,
             Verdict::Older => &mut self.builds.older,

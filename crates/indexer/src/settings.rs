@@ -75,6 +75,11 @@ pub enum Access {
 }
 
 impl ArchiveSettings {
+    /// The archive that is a bucket, whatever `ARCHIVE_URL` says.
+    pub fn of_bucket(vars: &Variables, bucket: &str) -> Result<Self, SettingError> {
+        Self::from_variables(&vars.clone().with("ARCHIVE_URL", format!("s3://{bucket}/")))
+    }
+
     /// Reads them.
     pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
         let archive = text(vars, "ARCHIVE_URL");
@@ -140,6 +145,8 @@ pub struct Selection {
     pub products: Products,
     /// Objects older than this are passed over.
     pub oldest: Option<Timestamp>,
+    /// Whether a release of Firefox is written a second time, as one of the beta channel.
+    pub release_as_beta: bool,
 }
 
 impl Selection {
@@ -150,7 +157,26 @@ impl Selection {
             .map_err(|error| SettingError::invalid("PRODUCTS", &names.join(", "), error.to_string()))?;
         let hours: u32 = vars.parse("MIN_AGE_LAST_MODIFIED_HOURS", 0, "it is a whole number of hours, 0 for none")?;
         let oldest = (hours > 0).then(|| now - SignedDuration::from_hours(hours.into()));
-        Ok(Self { products, oldest })
+        Ok(Self { products, oldest, release_as_beta: vars.flag("RELEASE_AS_BETA", false)? })
+    }
+}
+
+/// What is done on events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventSettings {
+    /// Product folders that are looked at.
+    pub products: Products,
+    /// Whether a release of Firefox is written a second time, as one of the beta channel.
+    pub release_as_beta: bool,
+    /// Whether the record of an archive that was removed is removed.
+    pub remove_deleted: bool,
+}
+
+impl EventSettings {
+    /// Reads them.
+    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
+        let Selection { products, release_as_beta, .. } = Selection::from_variables(vars, Timestamp::UNIX_EPOCH)?;
+        Ok(Self { products, release_as_beta, remove_deleted: vars.flag("REMOVE_DELETED", false)? })
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Group {
     Archive,
     /// The S3 inventory.
     Inventory,
+    /// Events about single objects.
+    Events,
     /// Folders for caches and temporary files.
     Folders,
     /// Object stores of the S3 kind.
@@ -54,7 +56,7 @@ const fn switch(
     Variable { switch: true, ..variable(group, name, flag, default, help) }
 }
 
-use Group::{Archive, Folders, Inventory, Kinto, Program, S3};
+use Group::{Archive, Events, Folders, Inventory, Kinto, Program, S3};
 
 /// All settings, in the order in which documentation shows them. Names and defaults of the first seventeen are those
 /// of the original Buildhub.
@@ -166,6 +168,20 @@ pub const VARIABLES: &[Variable] = &[
     variable(S3, "AWS_ENDPOINT_URL", "endpoint-url", "Amazon's", "Address of an S3 server that is not Amazon's"),
     variable(S3, "AWS_REGION", "region", "us-east-1", "Region of the buckets"),
     switch(S3, "AWS_NO_SIGN_REQUEST", "no-sign-request", "false", "Ask without credentials, as public buckets allow"),
+    switch(
+        Archive,
+        "RELEASE_AS_BETA",
+        "release-as-beta",
+        "false",
+        "Whether a release of Firefox is written a second time, as one of the beta channel",
+    ),
+    switch(
+        Events,
+        "REMOVE_DELETED",
+        "remove-deleted",
+        "false",
+        "Whether the event of an archive's removal removes its record",
+    ),
 ];
 
 /// The setting of that name.

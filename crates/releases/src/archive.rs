@@ -9,7 +9,7 @@ use crate::extension::Extension;
 use crate::layout::Place;
 use crate::metadata::Metadata;
 use crate::rank::{self, Rank};
-use crate::record::{Download, Record, Source, Target};
+use crate::record::{self, Download, Record, Source, Target};
 use crate::{Os, Product};
 
 /// An archive of a build. All of it follows from the key.
@@ -89,6 +89,15 @@ impl Archive<'_> {
         if let Some(id) = out.get_mut(start..) {
             id.make_ascii_lowercase();
         }
+    }
+
+    /// The id of the record that this archive would be of the beta channel too, if its key says that it is a release of
+    /// Firefox; see [`Record::as_beta`].
+    pub fn beta_id(&self) -> Option<String> {
+        let is_release = self.product == Product::Firefox && self.channel() == "release";
+        // A candidate of an extended support release says so in its version only.
+        let is_release = is_release && !self.version.ends_with("esr");
+        is_release.then(|| self.id()).and_then(|id| id.strip_prefix("firefox_").map(record::beta_id))
     }
 
     /// The channel that the key says: `release`, `beta`, `nightly-old-id`.

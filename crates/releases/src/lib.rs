@@ -84,7 +84,7 @@ pub use classify::{Key, NotABuild, classify};
 pub use extension::Extension;
 pub use layout::{Place, build_number};
 pub use metadata::{Metadata, MetadataError, Origin, record_from_buildhub_json};
-pub use metadata_key::{Form, MetadataKey};
+pub use metadata_key::{Form, MetadataKey, Reach};
 pub use platform::Os;
 pub use product::{Product, Products, UnknownProduct};
 pub use rank::{Rank, rank_of_url};

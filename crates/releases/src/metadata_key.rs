@@ -101,6 +101,74 @@ impl MetadataKey<'_> {
     }
 }
 
+/// Where archives lie that a metadata file describes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// Below this folder (it ends in `/`).
+    Below(String),
+    /// Below those folders of `parent` that are the platform's or of a repack of it, and right in `parent`, where the
+    /// oldest releases lie.
+    Platforms {
+        /// The folder that holds one folder per platform; ends in `/`.
+        parent: String,
+        /// The platform, as folders write it.
+        platform: &'a str,
+    },
+}
+
+impl Reach<'_> {
+    /// Whether a folder of the parent, by its name, is the platform's or of a repack of it.
+    pub fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::Below(_) => true,
+            Self::Platforms { platform, .. } => name == *platform || platform::plain(name) == *platform,
+        }
+    }
+}
+
+impl MetadataKey<'_> {
+    /// Where the archives lie that this file may describe: for a nightly's its folder and the localised one beside it,
+    /// for that of an `en-US` build the platform's folders, for any other the build's own folder.
+    pub fn reach(&self) -> Vec<Reach<'_>> {
+        let own = self.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if let Place::Nightly { level, .. } = self.place {
+            let below = level.and_then(|level| own.strip_suffix(level)).unwrap_or(own);
+            let base = below.trim_end_matches('/').trim_end_matches("-l10n");
+            return vec![Reach::Below(format!("{base}/")), Reach::Below(format!("{base}-l10n/"))];
+        }
+        let parent = own.rsplit_once('/').and_then(|(platforms, _)| platforms.rsplit_once('/'));
+        match parent {
+            Some((parent, _)) if self.locale == "en-US" && !self.product.is_android_only() => {
+                vec![Reach::Platforms { parent: format!("{parent}/"), platform: self.platform }]
+            }
+            _ => vec![Reach::Below(format!("{own}/"))],
+        }
+    }
+
+    /// Where the releases lie that a candidate's metadata describes once its build is the highest of its version; `None`
+    /// for what is no candidate's, or never serves a release.
+    pub fn release_reach(&self) -> Option<Reach<'_>> {
+        let Place::Candidate { funnelcake, .. } = self.place else { return None };
+        if self.locale != "en-US" || self.product.is_android_only() {
+            return None;
+        }
+        let (level, slash) = funnelcake.map_or(("", ""), |level| (level, "/"));
+        let parent = format!("pub/{}/releases/{}/{level}{slash}", self.product.folder(), self.version);
+        Some(Reach::Platforms { parent, platform: self.platform })
+    }
+
+    /// The folder whose listing names the candidates of this version (`build1/`, `build2/`, …): the highest of them is
+    /// the one whose metadata serves the release. `None` for nightlies.
+    pub fn candidates_folder(&self) -> Option<String> {
+        match self.place {
+            Place::Nightly { .. } => None,
+            Place::Candidate { .. } | Place::Release { .. } => {
+                Some(format!("pub/{}/candidates/{}-candidates/", self.product.folder(), self.version))
+            }
+        }
+    }
+}
+
 /// Reads a key whose extension is one of metadata. Allocates nothing.
 pub(crate) fn read(key: &str, form: Form, products: Products) -> Result<MetadataKey<'_>, NotABuild> {
     let located = layout::locate(key, products)?;

@@ -23,6 +23,28 @@ pub struct Record {
     pub download: Download,
 }
 
+impl Record {
+    /// The same build as one of the beta channel, for a release of Firefox; `None` for any other.
+    ///
+    /// People on beta get the release candidates and the release too, so who asks for the builds of beta (crash
+    /// statistics, above all) wants them among these. Its id says beta, which no other archive's can with a version
+    /// that is none of beta's.
+    pub fn as_beta(&self) -> Option<Self> {
+        let rest = self.id.strip_prefix("firefox_")?;
+        let is_beta_by_key = rest.starts_with("beta_");
+        if self.source.product != "firefox" || self.target.channel != "release" || is_beta_by_key {
+            return None;
+        }
+        let target = Target { channel: "beta".to_owned(), ..self.target.clone() };
+        Some(Self { id: beta_id(rest), target, ..self.clone() })
+    }
+}
+
+/// The id of a release of Firefox as one of the beta channel, from what follows the product in its own.
+pub(crate) fn beta_id(rest: &str) -> String {
+    format!("firefox_beta_{rest}")
+}
+
 /// Where the code of a build came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Source {

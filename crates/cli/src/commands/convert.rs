@@ -24,6 +24,7 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
     let resolver = Resolver {
         library: Connector::from_variables(vars)?.library(&archive, now).await?,
         products: selection.products,
+        release_as_beta: selection.release_as_beta,
         metadata: metadata_use(matches),
         parallel: archive.parallel,
         download_url: archive.download_url,

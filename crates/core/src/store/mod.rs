@@ -47,6 +47,21 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// All pages of it, in the order of their names.
     async fn list(&self, prefix: &str) -> Result<Listing, StoreError>;
 
+    /// Every object whose key begins with `prefix`, at any depth, in the order of keys. The prefix may end anywhere in a
+    /// name. S3 tells a thousand in one request; a folder is walked.
+    async fn list_all(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        let mut found = Vec::new();
+        let mut waiting = vec![prefix.rfind('/').and_then(|at| prefix.get(..=at)).unwrap_or_default().to_owned()];
+        while let Some(folder) = waiting.pop() {
+            let listing = self.list(&folder).await?;
+            found.extend(listing.objects.into_iter().filter(|entry| entry.key.starts_with(prefix)));
+            let folders = listing.folders.into_iter();
+            waiting.extend(folders.filter(|folder| folder.starts_with(prefix)));
+        }
+        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
     /// The store for a person's eye: `s3://bucket/prefix` or a path.
     fn describe(&self) -> String;
 }

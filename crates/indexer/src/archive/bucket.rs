@@ -53,6 +53,17 @@ impl Archive for BucketArchive {
         }
     }
 
+    async fn list_all(&self, prefix: &str) -> Result<Option<Vec<(String, FileFacts)>>, ArchiveError> {
+        let entries = match self.store.list_all(prefix).await {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => Vec::new(),
+            Err(error) => return Err(self.fault("list", prefix, &error)),
+        };
+        // The object of a folder's own name, as some tools make them, is no file.
+        let files = entries.into_iter().filter(|entry| !entry.key.ends_with('/'));
+        Ok(Some(files.map(|entry| (entry.key, facts(entry.attributes))).collect()))
+    }
+
     async fn list(&self, folder: &str) -> Result<Folder, ArchiveError> {
         let listing = match self.store.list(folder).await {
             Ok(listing) => listing,

@@ -1,6 +1,8 @@
 //! The build archive, read over the web or straight from its bucket: one trait, two implementations.
 
 mod bucket;
+mod counted;
+mod listing;
 mod site;
 
 use std::fmt;
@@ -11,6 +13,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use bucket::BucketArchive;
+pub use counted::Counted;
+pub use listing::{beginning_with, below};
 pub use site::SiteArchive;
 
 /// The largest metadata file or listing page that is read: a real one has some kilobytes.
@@ -30,6 +34,13 @@ pub trait Archive: fmt::Debug + Send + Sync {
 
     /// What stands in a folder (its key ends in `/`); empty where there is no such folder.
     async fn list(&self, folder: &str) -> Result<Folder, ArchiveError>;
+
+    /// Every file whose key begins with `prefix`, at any depth, by its whole key; `None` where the archive can only be
+    /// listed folder by folder. Ask through [`below`] or [`beginning_with`], which do either.
+    async fn list_all(&self, prefix: &str) -> Result<Option<Vec<(String, FileFacts)>>, ArchiveError> {
+        let _ = prefix;
+        Ok(None)
+    }
 }
 
 /// Size and date of a file of the archive.

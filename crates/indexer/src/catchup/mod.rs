@@ -196,8 +196,8 @@ impl CatchUp {
 
     /// Everything that decides what becomes of a row, beside the row itself.
     fn work(&self) -> String {
-        let Selection { products, .. } = &*self.selection;
-        format!("{RULES} {products:?} {:?} {} {:?}", self.archive, self.location, self.folders)
+        let Selection { products, release_as_beta, .. } = &*self.selection;
+        format!("{RULES} {products:?} {release_as_beta} {:?} {} {:?}", self.archive, self.location, self.folders)
     }
 
     /// The inventories to be read: the one that landed, or the newest of each folder.
@@ -281,6 +281,7 @@ impl CatchUp {
             library: Arc::clone(&self.library),
             products: self.selection.products,
             download_url: self.archive.download_url.clone(),
+            release_as_beta: self.selection.release_as_beta,
             metadata: MetadataUse::Needed,
             parallel: self.archive.parallel,
         })

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use buildhub_releases::{Metadata, MetadataError, build_number};
+use bytes::Bytes;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
@@ -108,6 +109,15 @@ impl Library {
         Ok(result)
     }
 
+    /// The bytes of one file, asked for now, whatever is known of it; `None` where there is none. What is in it is known
+    /// from then on.
+    pub async fn read(&self, key: &str) -> Result<Option<Bytes>, LibraryError> {
+        let Some(body) = self.ask(self.archive.get(key)).await? else { return Ok(None) };
+        let answer = self.answer(key, Some(understand(key, &body)?));
+        self.answers.insert(key.to_owned(), answer);
+        Ok(Some(body))
+    }
+
     /// The highest build of a version, by listing its candidates: for a release whose candidates may not all have been
     /// in the inventory.
     pub async fn highest_build(&self, candidates_folder: &str) -> Result<Option<u32>, LibraryError> {
@@ -128,7 +138,13 @@ impl Library {
     }
 
     async fn fetch(&self, key: &str) -> Result<Answer, LibraryError> {
-        let (count, lookup) = match self.ask(self.parsed(key)).await? {
+        let parsed = self.ask(self.parsed(key)).await?;
+        Ok(self.answer(key, parsed))
+    }
+
+    /// What an answer of the archive is, counted.
+    fn answer(&self, key: &str, parsed: Option<Result<Metadata, MetadataError>>) -> Answer {
+        let (count, lookup) = match parsed {
             None => (&self.counts.missing, Lookup::Missing),
             Some(Ok(metadata)) => (&self.counts.fetched, Lookup::Found(Arc::new(metadata))),
             Some(Err(error)) => {
@@ -137,21 +153,12 @@ impl Library {
             }
         };
         count.fetch_add(1, Ordering::Relaxed);
-        Ok(Answer { lookup, asked: self.now })
+        Answer { lookup, asked: self.now }
     }
 
-    /// A file, understood or not. A web page in its place is a failure of the request: a proxy or a sign-in page
-    /// answered, and the file itself may be well.
     async fn parsed(&self, key: &str) -> Result<Option<Result<Metadata, MetadataError>>, ArchiveError> {
         let Some(body) = self.archive.get(key).await? else { return Ok(None) };
-        match Metadata::parse(key, &body) {
-            Err(MetadataError::Html { .. }) => {
-                let reason = "an HTML page came instead; does a proxy or a sign-in page answer for the archive?";
-                let reason = reason.to_owned();
-                Err(ArchiveError { operation: "read", address: key.to_owned(), reason })
-            }
-            parsed => Ok(Some(parsed)),
-        }
+        understand(key, &body).map(Some)
     }
 
     async fn list_builds(&self, folder: &str) -> Result<Option<u32>, LibraryError> {
@@ -181,5 +188,17 @@ impl Library {
                 Err(LibraryError::OutOfReach(self.out_of_reach.get_or_init(|| error).clone()))
             }
         }
+    }
+}
+
+/// A file, understood or not. A web page in its place is a failure of the request: a proxy or a sign-in page answered,
+/// and the file itself may be well.
+fn understand(key: &str, body: &[u8]) -> Result<Result<Metadata, MetadataError>, ArchiveError> {
+    match Metadata::parse(key, body) {
+        Err(MetadataError::Html { .. }) => {
+            let reason = "an HTML page came instead; does a proxy or a sign-in page answer for the archive?".to_owned();
+            Err(ArchiveError { operation: "read", address: key.to_owned(), reason })
+        }
+        parsed => Ok(parsed),
     }
 }

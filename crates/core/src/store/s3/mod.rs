@@ -142,6 +142,17 @@ impl ObjectStore for S3Store {
         Ok(listing)
     }
 
+    async fn list_all(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full(prefix));
+        let mut pages = request.into_paginator().send();
+        let mut listing = Listing::default();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.fault("list", prefix, &error))?;
+            self.add_page(prefix, page, &mut listing)?;
+        }
+        Ok(listing.objects)
+    }
+
     fn describe(&self) -> String {
         self.url("")
     }
