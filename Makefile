@@ -15,6 +15,8 @@ export no_proxy := $(NO_PROXY)
 PREFIX ?= $(HOME)/.local
 # The names under which people know the original Buildhub's commands.
 COMMANDS := inventory-to-records to-kinto latest-inventory-to-kinto
+# Where this machine's zips are; see scripts/package.
+ZIPS := target/lambda$(if $(filter x86_64,$(shell uname -m)),-x86_64)
 # Tools that are built from source, pinned.
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
@@ -85,12 +87,30 @@ fuzz: ## Fuzz a parser: TARGET=classify SECONDS=60; the targets are in fuzz/fuzz
 
 ##@ Shipping
 .PHONY: package
-package: setup ## A zip for each function: target/lambda-ARCH/FUNCTION/bootstrap.zip (ARCH=host, x86_64 or arm64)
-	@scripts/package $(or $(ARCH),host)
+package: setup-lambda ## A zip for each function: target/lambda/FUNCTION/bootstrap.zip (arm64), target/lambda-x86_64/… (ARCH=host, arm64, x86_64)
+	@scripts/package $(or $(ARCH),all)
 
 .PHONY: package-check
-package-check: setup ## Show that the zips build for arm64, without the release's slow optimisation
-	@scripts/package arm64 ci
+package-check: setup-sam ## Show that `sam build` builds the template's functions (arm64), without the release's slow optimisation
+	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 scripts/sam build
+
+.PHONY: template-check
+template-check: setup-sam ## Check template.yaml, and that the checks can fail (needs no account)
+	@scripts/template-check
+
+.PHONY: deploy
+deploy: setup-sam ## Replace one function's code in the deployed stack: FUNCTION=s3-event STACK=buildhub (or NAME=, its name in AWS)
+	@.tools/sam/bin/python scripts/deploy "$(FUNCTION)" $(if $(NAME),--name "$(NAME)","$(STACK)")
+
+.PHONY: dockerfile-check
+dockerfile-check: setup-sam ## Check the Dockerfile (needs no engine)
+	.tools/sam/bin/hadolint Dockerfile
+
+.PHONY: setup-lambda setup-sam
+setup-lambda:
+	@scripts/setup lambda
+setup-sam:
+	@scripts/setup sam
 
 ##@ Measuring
 .PHONY: bench
@@ -99,7 +119,7 @@ bench: setup ## Run the benchmarks
 
 .PHONY: bench-start
 bench-start: ## Start of each packaged function to its first request for work, and its memory then
-	@for zip in target/lambda-$$(uname -m | sed s/aarch64/arm64/)/*/bootstrap.zip; do echo "$$zip"; scripts/bench-start "$$zip"; done
+	@for zip in $(ZIPS)/*/bootstrap.zip; do echo "$$zip"; scripts/bench-start "$$zip"; done
 
 ##@ Help
 .PHONY: help
