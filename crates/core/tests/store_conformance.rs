@@ -107,6 +107,21 @@ async fn lists_one_level(store: &SharedStore) {
     assert!(below.objects.iter().all(|entry| entry.attributes.size == 5));
 }
 
+async fn lists_everything_below_a_prefix(store: &SharedStore) {
+    for key in ["t/a", "t/b/c", "t/b/d/e", "t/bc", "tb", "t2/x"] {
+        put(store, key, "12345").await;
+    }
+    let below = async |prefix: &str| {
+        let found = store.list_all(prefix).await.unwrap();
+        assert!(found.iter().all(|entry| entry.attributes.size == 5));
+        found.into_iter().map(|entry| entry.key).collect::<Vec<_>>()
+    };
+    assert_eq!(below("t/").await, ["t/a", "t/b/c", "t/b/d/e", "t/bc"]);
+    assert_eq!(below("t/b").await, ["t/b/c", "t/b/d/e", "t/bc"], "a prefix may end in a name");
+    assert_eq!(below("t/b/").await, ["t/b/c", "t/b/d/e"]);
+    assert!(below("t/x/").await.is_empty());
+}
+
 async fn takes_keys_as_they_are(store: &SharedStore) {
     for key in ODD_KEYS {
         put(store, key, key).await;
@@ -171,6 +186,7 @@ every_store! {
     says_what_is_not_there
     forgets_what_is_deleted
     lists_one_level
+    lists_everything_below_a_prefix
     takes_keys_as_they_are
     lists_every_page
     streams_large_bodies

@@ -1,7 +1,7 @@
 //! What every archive does, whichever way it is read: one suite over a site, an S3 bucket and a folder, all of which
 //! show the same files.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use buildhub_core::store::{FolderStore, S3Settings, Stores};
 use buildhub_http::{Http, HttpSettings};
-use buildhub_indexer::archive::{BucketArchive, FileFacts, Folder, MAX_FILE, SharedArchive, SiteArchive};
+use buildhub_indexer::archive::{
+    BucketArchive, FileFacts, Folder, MAX_FILE, SharedArchive, SiteArchive, beginning_with, below,
+};
 use buildhub_testkit::s3::S3Server;
 use buildhub_testkit::sample::{Kind, Sample, SampleSpec};
 use buildhub_testkit::site::{ArchiveSite, Content};
@@ -190,5 +192,30 @@ async fn the_sample_is_the_same_whichever_way_it_is_read() {
             assert_eq!(other.get(&object.key).await.unwrap().unwrap(), body, "{name} {}", object.key);
             assert_eq!(other.head(&object.key).await.unwrap(), Some(head), "{name} {}", object.key);
         }
+    }
+}
+
+#[tokio::test]
+async fn everything_below_a_folder_is_listed_the_same_whether_at_once_or_folder_by_folder() {
+    let keys = ["pub/v/mac/fr/a.dmg", "pub/v/mac/fr/b.json", "pub/v/mac/x.txt", "pub/v/mac-EME-free/fr/a.dmg"];
+    let world = World::of(|root| keys.iter().for_each(|key| write(root, key, b"1"))).await;
+    for (name, archive) in &world.archives {
+        let mut found = below(&**archive, "pub/v/mac/").await.unwrap();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected: Vec<_> = keys[..3].iter().map(|key| ((*key).to_owned(), facts(1))).collect();
+        assert_eq!(found, expected, "{name}");
+        assert!(below(&**archive, "pub/v/linux/").await.unwrap().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_a_folder_that_begin_alike_are_listed_without_what_lies_deeper() {
+    let keys = ["pub/n/firefox.mac.dmg", "pub/n/firefox.mac.json", "pub/n/firefox.win.json", "pub/n/firefox.mac/x"];
+    let world = World::of(|root| keys.iter().for_each(|key| write(root, key, b"1"))).await;
+    for (name, archive) in &world.archives {
+        let mut found = beginning_with(&**archive, "pub/n/firefox.mac").await.unwrap();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected: Vec<_> = keys[..2].iter().map(|key| ((*key).to_owned(), facts(1))).collect();
+        assert_eq!(found, expected, "{name}");
     }
 }

@@ -189,7 +189,7 @@ fn in_any_order(is_site: bool, removals: bool, objects: &[(String, Option<String
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let kinto = runtime.block_on(KintoServer::start(Backend::Memory)).unwrap();
     let number = std::cell::Cell::new(0);
-    let config = Config { cases: 24, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config = Config { cases: 24, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&steps(objects.len(), removals), |steps| {
         number.set(number.get() + 1);

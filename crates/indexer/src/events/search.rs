@@ -27,19 +27,15 @@ pub const MOST_REQUESTS: usize = 3;
 
 /// What was found of an archive that is there.
 #[derive(Debug)]
-pub(super) struct Found {
+pub struct Found {
     /// The object's own size and date.
-    pub(super) facts: FileFacts,
+    pub facts: FileFacts,
     /// Its metadata.
-    pub(super) metadata: Lookup,
+    pub metadata: Lookup,
 }
 
 /// Looks for an archive and its metadata; `None` where the archive is not there.
-pub(super) async fn search(
-    archive: &dyn Archive,
-    library: &Library,
-    build: &Build<'_>,
-) -> Result<Option<Found>, EventFault> {
+pub async fn search(archive: &dyn Archive, library: &Library, build: &Build<'_>) -> Result<Option<Found>, EventFault> {
     let mut keys = build.metadata_keys(None);
     let candidates = build.candidates_folder().filter(|_| keys != build.metadata_keys(Some(1)));
     let mut left = MOST_REQUESTS - 1;
