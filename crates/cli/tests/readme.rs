@@ -44,7 +44,8 @@ fn settings() -> String {
     let mut table = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
     for variable in VARIABLES {
         let Variable { name, flag, help, .. } = variable;
-        writeln!(table, "| `{name}` | `--{flag}` | {} | {help} |", default_of(variable)).unwrap();
+        let flag = if flag.is_empty() { String::new() } else { format!("`--{flag}`") };
+        writeln!(table, "| `{name}` | {flag} | {} | {help} |", default_of(variable)).unwrap();
     }
     table
 }

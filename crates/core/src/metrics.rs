@@ -77,6 +77,11 @@ metrics! {
     EVENT_DELAY = "EventDelay", Milliseconds, "From an event to its handling; the longest of an invocation.";
     RUNS_UNFINISHED = "RunsUnfinished", Count, "1 when a run's time was over before its end, else 0.";
     FAULTS = "Faults", Count, "Things that could not be done, each with its reason in the log.";
+    GAPS = "Gaps", Count, "Builds older than an hour, listed by the inventory, of which the store has no record.";
+    PARTS_DONE = "PartsDone", Count, "Parts of an inventory that workers came to the end of.";
+    PARTS_FAILED = "PartsFailed", Count, "Parts of an inventory that could not be read or brought in.";
+    BATCHES_DONE = "BatchesDone", Count, "Batches of records that were written.";
+    HOPS_EXCEEDED = "HopsExceeded", Count, "Parts given up because too many invocations worked on them.";
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";
     FETCH_EXISTING_DURATION = "FetchExistingDuration", Milliseconds, "Bringing the index of known records up to date.";
     PUBLISH_DURATION = "PublishDuration", Milliseconds, "Writing records to the store.";

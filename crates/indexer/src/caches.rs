@@ -1,10 +1,12 @@
-//! What is kept between runs, in `CACHE_FOLDER`: three files, each written whole and refused when anything is off.
+//! What is kept between runs, in `CACHE_FOLDER`: three files, each written whole and refused when anything is off, and
+//! a folder for each fanned-out run.
 //!
 //! | file | what | without it |
 //! |---|---|---|
 //! | `buildhub-index-STORE.bin` | what the store has | it is read from the store |
 //! | `buildhub-state-STORE.json` | which parts of the inventories are in | they are read again, and nothing is sent twice |
 //! | `buildhub-metadata-ARCHIVE.jsonl.gz` | metadata found | it is fetched when a build needs it |
+//! | `buildhub-runs-STORE/RUN/` | a fanned-out run ([`crate::fanout`]) | the run is lost; the next one begins anew |
 //!
 //! `STORE` is a hash of the server's address, bucket and collection, `ARCHIVE` one of where the archive is, so that
 //! several of them share a folder and never each other's contents.
@@ -14,7 +16,8 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::catchup::State;
-use crate::index::Index;
+use crate::fanout::folder::RunFolder;
+use crate::index::{Index, IndexFileError};
 use crate::metadata::Library;
 use crate::scan::Learned;
 
@@ -50,6 +53,37 @@ impl Caches {
         })
     }
 
+    /// An index of this store from a file.
+    pub fn read_index(&self, file: &[u8]) -> Result<Index, IndexFileError> {
+        Index::from_bytes(file, self.store)
+    }
+
+    /// An index of this store as a file.
+    pub fn index_file(&self, index: &mut Index) -> Bytes {
+        index.to_bytes(self.store)
+    }
+
+    /// The folder of a fanned-out run.
+    pub fn run(&self, run: &str) -> RunFolder {
+        RunFolder::new(SharedStore::clone(&self.folder), &self.runs_key(), run)
+    }
+
+    /// The attempts at a run of which there is a folder: `N` of each `NAME-N`.
+    pub async fn attempts(&self, name: &str) -> Result<Vec<u32>, StoreError> {
+        let runs = self.runs_key();
+        let folders = self.folder.list(&runs).await?.folders;
+        let attempt = |folder: &String| {
+            let run = folder.strip_prefix(&runs)?.trim_end_matches('/');
+            run.strip_prefix(name)?.strip_prefix('-')?.parse().ok()
+        };
+        Ok(folders.iter().filter_map(attempt).collect())
+    }
+
+    /// What tells this store from others, as a short text.
+    pub fn store_name(&self) -> String {
+        format!("{:016x}", self.store)
+    }
+
     /// Keeps the index.
     pub async fn keep_index(&self, index: &mut Index) -> Result<(), StoreError> {
         self.folder.put(&self.index_key(), index.to_bytes(self.store)).await
@@ -61,6 +95,15 @@ impl Caches {
         let Some(bytes) = self.read(&key).await else { return };
         let is_current = |key: &str, asked| learned.metadata_date(key).is_some_and(|date| date < asked);
         if let Err(error) = library.take_over(&bytes, is_current) {
+            tracing::warn!(file = key, %error, "metadata is fetched again");
+        }
+    }
+
+    /// Gives the library all that earlier runs found.
+    pub async fn restore_all_metadata(&self, library: &Library) {
+        let key = self.metadata_key();
+        let Some(bytes) = self.read(&key).await else { return };
+        if let Err(error) = library.take_over(&bytes, |_, _| true) {
             tracing::warn!(file = key, %error, "metadata is fetched again");
         }
     }
@@ -91,6 +134,10 @@ impl Caches {
     pub async fn keep_state(&self, state: &State) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec_pretty(state).unwrap_or_default();
         self.folder.put(&self.state_key(), bytes.into()).await
+    }
+
+    fn runs_key(&self) -> String {
+        format!("buildhub-runs-{:016x}/", self.store)
     }
 
     fn index_key(&self) -> String {

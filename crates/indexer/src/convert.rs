@@ -126,8 +126,8 @@ async fn write_all(
 ) -> Result<(), ConvertError> {
     pin_mut!(results);
     while let Some(result) = results.next().await {
-        let (_, resolved) = result?;
-        report.add_resolved(&resolved);
+        let (_, mut resolved) = result?;
+        report.add_resolved(&mut resolved);
         report.records += resolved.ready.len() as u64;
         for ready in &resolved.ready {
             output.write_all(b"{\"data\":")?;

@@ -1,10 +1,11 @@
 //! What matters of a record when two writers meet: which archive it is of, how good, how new.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// A record's id as a number of 64 bits. At a million records two share one with a probability of 3 in 10⁸.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IdHash(pub u64);
 
 impl IdHash {

@@ -18,7 +18,8 @@
 //! | [`connect`] | settings to connections |
 //! | [`archive`] | the build archive: one trait, a site and a bucket |
 //! | [`catchup`], [`convert`], [`load`] | the three runs: all of it, rows to records, records to the store |
-//! | [`report`], [`progress`] | what a run did, and how far it is |
+//! | [`fanout`] | the first of them, spread over many invocations |
+//! | [`report`], [`gaps`], [`progress`] | what a run did, what is missing, and how far it is |
 //! | [`caches`] | what is kept between runs |
 
 pub mod archive;
@@ -28,6 +29,8 @@ pub mod connect;
 pub mod convert;
 pub mod events;
 pub mod fact;
+pub mod fanout;
+pub mod gaps;
 pub mod index;
 pub mod load;
 pub mod make;

@@ -97,10 +97,10 @@ impl Load {
         .await;
         progress.end();
         report.seconds.records = began.elapsed().as_secs_f64();
-        let index = writer.finish(report);
+        let mut index = writer.finish(report);
         // What a store acknowledged before it failed is found out by the next run.
         if !matches!(loaded, Err(LineError::Target(_))) && report.store.created + report.store.updated > 0 {
-            self.target.prove(index, since, &self.caches, progress, report).await?;
+            self.target.prove(&mut index, since, &self.caches, progress, report).await?;
         }
         loaded
     }

@@ -20,7 +20,7 @@ const WAITING: usize = 4;
 const AHEAD: usize = 4;
 
 /// Builds on their way, or why there are no more.
-type Chunk = Result<Vec<Pending>, SpoolError>;
+pub(crate) type Chunk = Result<Vec<Pending>, SpoolError>;
 
 /// The resolving stopped.
 #[derive(Debug, thiserror::Error)]

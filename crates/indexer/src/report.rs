@@ -1,17 +1,22 @@
 //! What a run did, counted: the summary for people, the result for programs, the numbers for metrics.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use buildhub_releases::NotABuild;
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use crate::fact::IdHash;
+use crate::gaps::{GapCounts, GapReason, Gaps};
+use crate::index::Index;
 use crate::resolve::Resolved;
 
 /// Faults kept word for word; more are only counted.
-const MAX_FAULTS: usize = 50;
+pub(crate) const MAX_FAULTS: usize = 50;
 
 /// Everything counted in a run.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The dated inventory folders that were read.
     pub inventories: Vec<String>,
@@ -29,6 +34,13 @@ pub struct Report {
     pub seconds: Seconds,
     /// Whether the run came to its end; `false` when its time ran out first.
     pub complete: bool,
+    /// Builds older than an hour of which the store has no record, by reason.
+    pub gaps: GapCounts,
+    /// Builds that may be such.
+    #[serde(skip)]
+    pub missing: Gaps,
+    /// Parts of the inventory that could not be read or brought in, by key, each with its reason.
+    pub failed_parts: BTreeMap<String, String>,
     /// What could not be done, each with its reason; the first fifty.
     pub faults: Vec<String>,
     /// How many things could not be done.
@@ -38,7 +50,7 @@ pub struct Report {
 }
 
 /// Rows of the inventory.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Read {
     /// Parts read whole and verified.
     pub parts: u64,
@@ -51,7 +63,7 @@ pub struct Read {
     /// Rows of versions that are not the latest, and delete markers.
     pub superseded: u64,
     /// Rows of objects that are no builds, by reason.
-    pub skipped: BTreeMap<&'static str, u64>,
+    pub skipped: BTreeMap<Cow<'static, str>, u64>,
     /// Builds passed over because of their age.
     pub too_old: u64,
     /// Metadata files seen.
@@ -59,7 +71,7 @@ pub struct Read {
 }
 
 /// Build archives.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Builds {
     /// All that were looked at.
     pub seen: u64,
@@ -76,7 +88,7 @@ pub struct Builds {
 }
 
 /// Requests to the archive.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct MetadataCounts {
     /// Files and folders asked for.
     pub requests: u64,
@@ -91,7 +103,7 @@ pub struct MetadataCounts {
 }
 
 /// Records of the store.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct StoreCounts {
     /// Read from the store to know what it has.
     pub read: u64,
@@ -110,7 +122,7 @@ pub struct StoreCounts {
 }
 
 /// Durations in seconds.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Seconds {
     /// Reading what the store has.
     pub store: f64,
@@ -139,6 +151,54 @@ impl Report {
         self.fault(what);
     }
 
+    /// Adds what another part of the work did, its durations and its inventories apart.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.read.add(&other.read);
+        self.builds.add(&other.builds);
+        self.metadata.add(&other.metadata);
+        self.store.add(&other.store);
+        self.records += other.records;
+        self.missing.absorb(other.missing.clone());
+        self.failed_parts.extend(other.failed_parts.clone());
+        self.lasting_count += other.lasting_count;
+        self.add_faults(other.faults.clone(), other.fault_count);
+    }
+
+    fn add_faults(&mut self, faults: Vec<String>, count: u64) {
+        let unsaid = count - faults.len() as u64;
+        for fault in faults {
+            self.fault(fault);
+        }
+        self.fault_count += unsaid;
+    }
+
+    /// Notes that a part of the inventory could not be read or brought in.
+    pub(crate) fn failed_part(&mut self, key: &str, reason: impl std::fmt::Display) {
+        let reason = reason.to_string();
+        self.fault(&reason);
+        self.failed_parts.insert(key.to_owned(), reason);
+    }
+
+    /// Notes records that the store acknowledged and does not have.
+    pub(crate) fn lost(&mut self, lost: &[IdHash]) {
+        if lost.is_empty() {
+            return;
+        }
+        self.store.lost += lost.len() as u64;
+        self.fault(format!(
+            "{} records that the store acknowledged are not there; run again, and they are sent again",
+            lost.len()
+        ));
+        for id in lost {
+            self.missing.note(GapReason::Lost, *id, 0);
+        }
+    }
+
+    /// Counts what the store, as `index` has it, lacks at the moment `now`.
+    pub(crate) fn count_gaps(&mut self, index: &Index, now: Timestamp) {
+        self.gaps = self.missing.count(index, now);
+    }
+
     /// Notes rows that could not be read as one thing that could not be done.
     pub(crate) fn judge_rows(&mut self) {
         if self.read.bad_rows > 0 {
@@ -155,7 +215,8 @@ impl Report {
     }
 
     /// Adds what became of some builds; what was left out is logged, the first of each kind word for word.
-    pub fn add_resolved(&mut self, resolved: &Resolved) {
+    pub fn add_resolved(&mut self, resolved: &mut Resolved) {
+        self.missing.absorb(std::mem::take(&mut resolved.missing));
         self.builds.without_metadata += resolved.without_metadata;
         self.builds.outranked += resolved.outranked;
         for refusal in &resolved.refused {
@@ -169,18 +230,34 @@ impl Report {
 
     /// Adds what a writer did, and what it could not do.
     pub(crate) fn add_outcome(&mut self, other: Self) {
-        let store = &mut self.store;
-        store.created += other.store.created;
-        store.updated += other.store.updated;
-        store.unchanged += other.store.unchanged;
-        store.kept += other.store.kept;
-        store.refused += other.store.refused;
+        self.store.add(&other.store);
+        self.missing.absorb(other.missing);
         self.lasting_count += other.lasting_count;
-        let uncounted = other.fault_count - other.faults.len() as u64;
-        for fault in other.faults {
-            self.fault(fault);
-        }
-        self.fault_count += uncounted;
+        self.add_faults(other.faults, other.fault_count);
+    }
+}
+
+impl StoreCounts {
+    /// Adds what another part of the work did.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.created += other.created;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.kept += other.kept;
+        self.refused += other.refused;
+        self.lost += other.lost;
+    }
+}
+
+impl MetadataCounts {
+    /// Adds what another part of the work asked.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.fetched += other.fetched;
+        self.missing += other.missing;
+        self.malformed += other.malformed;
+        self.failed += other.failed;
     }
 }
 
@@ -195,7 +272,7 @@ impl Read {
         self.too_old += other.too_old;
         self.metadata_files += other.metadata_files;
         for (reason, count) in &other.skipped {
-            *self.skipped.entry(reason).or_default() += count;
+            *self.skipped.entry(reason.clone()).or_default() += count;
         }
     }
 }
@@ -229,8 +306,8 @@ impl Skipped {
     }
 
     /// The counts by name.
-    pub(crate) fn by_name(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn by_name(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let named = NotABuild::ALL.iter().map(|reason| (reason.as_str(), self.0.get(*reason as usize).copied()));
-        named.filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?))).collect()
+        named.filter_map(|(name, count)| Some((name.into(), count.filter(|count| *count > 0)?))).collect()
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use buildhub_releases::{Archive, Key, Metadata, Products, classify};
 use futures::{StreamExt as _, stream};
 
-use crate::fact::{IdHash, Verdict, judge};
+use crate::fact::{IdHash, Verdict, judge, seconds};
+use crate::gaps::{GapReason, Gaps};
 use crate::make::{MakeError, Making};
 use crate::metadata::{Library, LibraryError, Lookup};
 use crate::ready::Ready;
@@ -62,11 +63,17 @@ pub struct Resolved {
     pub without_metadata: u64,
     /// Builds whose record does not pass the checks, each with its reason.
     pub refused: Vec<String>,
+    /// Builds that make no record.
+    pub missing: Gaps,
     /// Why builds could not be resolved, each reason with the number of them.
     pub faults: Vec<String>,
 }
 
 impl Resolved {
+    fn miss(&mut self, reason: GapReason, archive: &Archive<'_>, build: &Pending) {
+        self.missing.note(reason, IdHash::of(&archive.id()), seconds(build.date));
+    }
+
     /// Of several archives of one build the best stays. An inventory lists them close together, so that they meet here;
     /// those that do not are told apart when they are written.
     fn keep_best(&mut self) {
@@ -127,6 +134,7 @@ impl Resolver {
                 }
                 (Err(error), _) => error.to_string(),
             };
+            resolved.miss(GapReason::OutOfReach, archive, build);
             *left_out.entry(reason).or_default() += 1;
         }
         let faults = left_out.into_iter().map(|(error, builds)| format!("{error}; builds left out for it: {builds}"));
@@ -198,12 +206,16 @@ impl Resolver {
     fn record(&self, archive: &Archive<'_>, build: &Pending, metadata: Option<&Metadata>, resolved: &mut Resolved) {
         if metadata.is_none() && self.metadata == MetadataUse::Needed {
             resolved.without_metadata += 1;
+            resolved.miss(GapReason::WithoutMetadata, archive, build);
             return;
         }
         let making = Making { download_url: &self.download_url, release_as_beta: self.release_as_beta };
         match making.records(archive, build.size, build.date, metadata) {
             Ok(ready) => resolved.ready.extend(ready),
-            Err(MakeError::Refused(refusal)) => resolved.refused.push(format!("{}: {refusal}", archive.key)),
+            Err(MakeError::Refused(refusal)) => {
+                resolved.miss(GapReason::Refused, archive, build);
+                resolved.refused.push(format!("{}: {refusal}", archive.key));
+            }
             Err(MakeError::Ready(error)) => resolved.faults.push(error.to_string()),
         }
     }

@@ -32,8 +32,8 @@ pub enum TargetError {
 pub struct Opened {
     /// What the store has.
     pub index: Index,
-    /// Whether the store is as the last run left it.
-    pub unchanged: bool,
+    /// Whether the store lost nothing of what the last run left in it.
+    pub intact: bool,
 }
 
 impl Target {
@@ -51,11 +51,11 @@ impl Target {
         progress: &dyn Progress,
         report: &mut Report,
     ) -> Result<Opened, TargetError> {
-        // A schema that was changed may take what it refused before: that counts as a change of the store.
-        let mut is_as_it_was = true;
+        // A schema that was changed may take what it refused before: what is in is then looked at again.
+        let mut intact = true;
         if self.settings.initialize {
             for change in self.initialise().await? {
-                is_as_it_was = false;
+                intact = false;
                 tracing::info!(%change, "the store was brought up to date");
             }
         }
@@ -67,33 +67,39 @@ impl Target {
         let refreshed = refreshed?;
         report.store.read = refreshed.read;
         report.seconds.store = since.elapsed().as_secs_f64();
-        is_as_it_was &= refreshed.news == 0;
-        if !is_as_it_was {
-            // A changed store may lack what the state says is in. First that is forgotten, then the index is kept: a
-            // run that is killed in between reads the store again, and never takes a loss for granted. All before the
-            // long work, so that a folder that cannot be written is found out early.
-            let forgotten = caches.forget_state().await;
-            let kept = match forgotten {
-                Ok(()) => caches.keep_index(&mut index).await,
-                failed => failed,
-            };
-            keep(report, kept);
-        }
-        Ok(Opened { index, unchanged: is_as_it_was })
+        intact &= refreshed.losses == 0;
+        // A store that lost something lacks what the state says is in. First that is forgotten, then the index is kept:
+        // a run that is killed in between reads the store again, and never takes a loss for granted. All before the
+        // long work, so that a folder that cannot be written is found out early.
+        let forgotten = if intact { Ok(()) } else { caches.forget_state().await };
+        let kept = match forgotten {
+            Ok(()) if refreshed.news > 0 || !intact => caches.keep_index(&mut index).await,
+            other => other,
+        };
+        keep(report, kept);
+        Ok(Opened { index, intact })
     }
 
     /// A writer on what the store has.
     pub async fn writer(&self, index: Index) -> Result<Writer, TargetError> {
-        let info = self.client.info().await?;
-        let settings = LoaderSettings::for_server(&info, self.settings.batch_max);
+        Ok(self.writer_with(self.loader_settings().await?, index))
+    }
+
+    /// What batches the server takes.
+    pub async fn loader_settings(&self) -> Result<LoaderSettings, TargetError> {
+        Ok(LoaderSettings::for_server(&self.client.info().await?, self.settings.batch_max))
+    }
+
+    /// A writer of batches whose limits are known.
+    pub fn writer_with(&self, settings: LoaderSettings, index: Index) -> Writer {
         let batch_max = settings.batch_max;
-        Ok(Writer::new(Loader::new(self.collection.clone(), settings), index, batch_max))
+        Writer::new(Loader::new(self.collection.clone(), settings), index, batch_max)
     }
 
     /// Proves that what the store acknowledged since `since` is there, and keeps the index.
     pub async fn prove(
         &self,
-        mut index: Index,
+        index: &mut Index,
         since: u64,
         caches: &Caches,
         progress: &dyn Progress,
@@ -101,17 +107,11 @@ impl Target {
     ) -> Result<(), TargetError> {
         let began = Instant::now();
         progress.begin(Stage::Proof, Some(report.store.created + report.store.updated));
-        let proof = prove(&mut index, &self.collection, since, progress).await;
+        let proof = prove(index, &self.collection, since, progress).await;
         progress.end();
         let proof = proof?;
-        report.store.lost = proof.lost;
-        if proof.lost > 0 {
-            report.fault(format!(
-                "{} records that the store acknowledged are not there; run again, and they are sent again",
-                proof.lost
-            ));
-        }
-        keep(report, caches.keep_index(&mut index).await);
+        report.lost(&proof.lost);
+        keep(report, caches.keep_index(index).await);
         report.seconds.proof = began.elapsed().as_secs_f64();
         Ok(())
     }

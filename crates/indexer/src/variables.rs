@@ -5,7 +5,7 @@
 pub struct Variable {
     /// The environment variable.
     pub name: &'static str,
-    /// The flag, without dashes.
+    /// The flag, without dashes; empty where no command takes it.
     pub flag: &'static str,
     /// What it is where it is not set, for a person to read; empty where nothing is.
     pub default: &'static str,
@@ -32,6 +32,8 @@ pub enum Group {
     Folders,
     /// Object stores of the S3 kind.
     S3,
+    /// Queues of a run that is spread over many invocations.
+    Queues,
     /// Every program.
     Program,
 }
@@ -56,7 +58,7 @@ const fn switch(
     Variable { switch: true, ..variable(group, name, flag, default, help) }
 }
 
-use Group::{Archive, Events, Folders, Inventory, Kinto, Program, S3};
+use Group::{Archive, Events, Folders, Inventory, Kinto, Program, Queues, S3};
 
 /// All settings, in the order in which documentation shows them. Names and defaults of the first seventeen are those
 /// of the original Buildhub.
@@ -164,6 +166,20 @@ pub const VARIABLES: &[Variable] = &[
         "inventory-prefix",
         "inventories/net-mozaws-prod-delivery-{inventory}/delivery-{inventory}/",
         "The folder of dated inventories below INVENTORY_LOCATION",
+    ),
+    variable(
+        Queues,
+        "PARTS_QUEUE_URL",
+        "",
+        "",
+        "SQS queue of an inventory's parts; with it s3-inventory spreads a run over many invocations",
+    ),
+    variable(
+        Queues,
+        "BATCHES_QUEUE_URL",
+        "",
+        "",
+        "SQS FIFO queue of batches of records, which s3-inventory writes one after another",
     ),
     variable(S3, "AWS_ENDPOINT_URL", "endpoint-url", "Amazon's", "Address of an S3 server that is not Amazon's"),
     variable(S3, "AWS_REGION", "region", "us-east-1", "Region of the buckets"),

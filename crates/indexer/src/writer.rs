@@ -3,6 +3,7 @@
 use buildhub_kinto::{Condition, LoadError, Loader, Outcome, Write};
 
 use crate::fact::{Verdict, judge};
+use crate::gaps::GapReason;
 use crate::index::{Entry, Index};
 use crate::ready::{Ready, entry_of};
 use crate::report::Report;
@@ -119,6 +120,7 @@ impl Writer {
             }
             Outcome::Refused(refusal) => {
                 self.outcome.store.refused += 1;
+                self.outcome.missing.note(GapReason::RefusedByStore, ready.hash, ready.fact.date);
                 self.outcome.lasting(format!("the store refuses the record {}: {refusal}", ready.id));
                 None
             }
@@ -129,6 +131,7 @@ impl Writer {
         if round < MAX_CONFLICTS {
             self.waiting.push(ready);
         } else {
+            self.outcome.missing.note(GapReason::Contended, ready.hash, ready.fact.date);
             self.outcome.fault(format!(
                 "the record {} was written by others {MAX_CONFLICTS} times in a row; run again",
                 ready.id

@@ -1,4 +1,4 @@
-//! The report as CloudWatch metrics.
+//! Numbers for CloudWatch, on standard output, where Lambda's log takes them from.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use buildhub_core::metrics::{self, Metrics};
 use buildhub_indexer::Report;
 use jiff::Timestamp;
 
-/// Writes the numbers of a run to standard output, where Lambda's log takes them from.
-pub(crate) fn emit(report: &Report, at: Timestamp) {
+/// Writes the numbers of a run.
+pub(crate) fn of_run(report: &Report, at: Timestamp) {
     let mut numbers = Metrics::new("s3-inventory").with("inventories", report.inventories.clone());
     let Report { read, builds, metadata, store, seconds, .. } = report;
     for (metric, count) in [
@@ -22,14 +22,46 @@ pub(crate) fn emit(report: &Report, at: Timestamp) {
         (&metrics::RECORDS_LOST, store.lost),
         (&metrics::METADATA_REQUESTS, metadata.requests),
         (&metrics::METADATA_MISSING, builds.without_metadata),
+        (&metrics::GAPS, report.gaps.values().sum()),
         (&metrics::RUNS_UNFINISHED, u64::from(!report.complete)),
         (&metrics::FAULTS, report.fault_count),
     ] {
         numbers.count(metric, count);
     }
-    numbers.duration(&metrics::RUN_DURATION, Duration::from_secs_f64(seconds.total));
+    numbers.duration(&metrics::RUN_DURATION, Duration::from_secs_f64(seconds.total.max(0.0)));
     numbers.duration(&metrics::FETCH_EXISTING_DURATION, Duration::from_secs_f64(seconds.store));
     numbers.duration(&metrics::PUBLISH_DURATION, Duration::from_secs_f64(seconds.records));
+    write(&numbers, at);
+}
+
+/// Steps of a run that one invocation did.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    pub(crate) parts_done: u64,
+    pub(crate) parts_failed: u64,
+    pub(crate) hops_exceeded: u64,
+    pub(crate) batches_done: u64,
+    pub(crate) failed: u64,
+}
+
+impl Steps {
+    /// Writes them.
+    pub(crate) fn emit(&self) {
+        let mut numbers = Metrics::new("s3-inventory");
+        for (metric, count) in [
+            (&metrics::PARTS_DONE, self.parts_done),
+            (&metrics::PARTS_FAILED, self.parts_failed),
+            (&metrics::HOPS_EXCEEDED, self.hops_exceeded),
+            (&metrics::BATCHES_DONE, self.batches_done),
+            (&metrics::FAULTS, self.failed),
+        ] {
+            numbers.count(metric, count);
+        }
+        write(&numbers, Timestamp::now());
+    }
+}
+
+fn write(numbers: &Metrics, at: Timestamp) {
     if let Err(error) = numbers.write(at, &mut std::io::stdout()) {
         tracing::warn!(%error, "the metrics cannot be written");
     }

@@ -103,7 +103,15 @@ async fn a_schedule_brings_the_store_up_to_date_and_the_next_one_finds_nothing_t
     let records = world.records().await;
     assert_eq!(records.len() as u64, count(&first, "/store/created"));
     let caches = std::fs::read_dir(world.s3.root().join("private-caches/buildhub")).unwrap().count();
-    assert_eq!(caches, 3, "index, state and metadata are kept on S3");
+    assert_eq!(caches, 4, "index, state, metadata and runs are kept on S3");
+    let runs = world.s3.root().join("private-caches/buildhub");
+    let runs = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    let kept = runs.unwrap().join(first["run"].as_str().unwrap()).join("report.json");
+    let kept: Value = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
+    assert_eq!((&kept["store"], &kept["gaps"]), (&first["store"], &first["gaps"]));
+    // Several archives of one build are one gap.
+    let gaps = count(&first, "/gaps/without_metadata");
+    assert!((1..=count(&first, "/builds/without_metadata")).contains(&gaps), "{first}");
 
     world.site.reset_counts();
     let second = function.invoke(&schedule()).await.unwrap();

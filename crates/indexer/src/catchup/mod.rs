@@ -1,6 +1,6 @@
 //! The catch-up run: from the latest inventory to an up-to-date store, at a cost that follows what changed.
 
-mod scanning;
+pub(crate) mod scanning;
 mod state;
 
 use std::path::PathBuf;
@@ -15,6 +15,8 @@ use jiff::Timestamp;
 
 use crate::caches::Caches;
 use crate::connect::{ConnectError, Connector, Target};
+use crate::fanout::RunReport;
+use crate::gaps::GapReason;
 use crate::index::Index;
 use crate::metadata::Library;
 use crate::pipeline::{PipelineError, read_spools, resolve_all};
@@ -25,7 +27,8 @@ use crate::settings::{ArchiveSettings, FolderSettings, InventorySettings, KintoS
 use crate::spool::Spool;
 use crate::target::{TargetError, keep};
 use crate::writer::Writer;
-use scanning::{Scan, Scanned};
+use scanning::Scan;
+pub(crate) use scanning::Scanned;
 pub use state::State;
 
 /// Time kept back before a deadline, for the proof and the caches; less where there is little.
@@ -62,12 +65,13 @@ pub enum RunError {
     Pipeline(#[from] PipelineError),
 }
 
-/// A catch-up run, ready to go.
+/// A catch-up run, ready to go. Cheap to clone.
+#[derive(Clone)]
 pub struct CatchUp {
-    target: Target,
-    caches: Caches,
-    library: Arc<Library>,
-    inventory: SharedStore,
+    pub(crate) target: Target,
+    pub(crate) caches: Caches,
+    pub(crate) library: Arc<Library>,
+    pub(crate) inventory: SharedStore,
     location: Location,
     folders: Vec<String>,
     /// The one dated folder that is read, where an inventory has just landed.
@@ -75,9 +79,11 @@ pub struct CatchUp {
     archive: ArchiveSettings,
     selection: Arc<Selection>,
     temporary: PathBuf,
-    deadline: Deadline,
+    /// When the run began: ages count from here.
+    now: Timestamp,
+    pub(crate) deadline: Deadline,
     margin: Duration,
-    progress: Arc<dyn Progress>,
+    pub(crate) progress: Arc<dyn Progress>,
 }
 
 impl std::fmt::Debug for CatchUp {
@@ -107,12 +113,20 @@ impl CatchUp {
             landed: None,
             selection: Arc::new(Selection::from_variables(vars, now)?),
             temporary: folders.temporary,
+            now,
             deadline: Deadline::NONE,
             margin: MARGIN,
             target,
             archive,
             progress,
         })
+    }
+
+    /// The same run, beginning at another moment, with nothing learned of the archive yet.
+    #[must_use]
+    pub(crate) fn at(&self, now: Timestamp) -> Self {
+        let library = Arc::new(self.library.renewed(now));
+        Self { library, now, ..self.clone() }
     }
 
     /// The same run, ending at a record's boundary before `deadline`.
@@ -159,30 +173,40 @@ impl CatchUp {
         (report, result.map(drop))
     }
 
+    /// Keeps the report of a run in `CACHE_FOLDER`, beside those of runs that were spread over many invocations.
+    pub async fn keep_report(&self, report: &RunReport) {
+        if let Err(error) = self.caches.run(&report.run).create_report(report).await {
+            tracing::warn!(%error, "the report of the run cannot be kept");
+        }
+    }
+
     /// Says whether there was time for all of it.
     async fn steps(&self, report: &mut Report) -> Result<bool, RunError> {
         let opened = self.target.open(&self.caches, &*self.progress, report).await?;
         let found = self.manifests(report).await?;
         report.inventories = found.iter().map(|found| found.folder.clone()).collect();
-        let is_limited = self.selection.oldest.is_some();
-        let known = if opened.unchanged && !is_limited { self.caches.state().await } else { State::default() };
-        let mut state = known.for_work(&self.work()).of(&found);
+        let is_limited = self.is_limited();
+        let known = if opened.intact && !is_limited { self.caches.state().await } else { State::default() };
+        let mut state = known.for_work(&self.describe()).of(&found);
         for fault in state.faults() {
             report.lasting(fault);
         }
-        if opened.unchanged && !is_limited && found.iter().all(|found| state.has_all(found)) {
+        report.missing = state.missing().clone();
+        if opened.intact && !is_limited && found.iter().all(|found| state.has_all(found)) {
             tracing::info!(inventories = ?report.inventories, "nothing changed since the last run");
+            report.count_gaps(&opened.index, self.now);
             return Ok(true);
         }
-        let Scanned { mut knowledge, spools, index, parts, complete } =
-            self.scan(&found, &state, opened.index, report).await;
+        let index = Arc::new(opened.index);
+        let Scanned { mut knowledge, spools, parts, complete } = self.scan(&found, &state, &index, report).await;
+        let index = Arc::unwrap_or_clone(index);
         knowledge.complete &= self.folders.len() == found.len();
         let all_written = self.records(knowledge, spools, index, report).await?;
         if all_written && !is_limited && self.may_count(report) {
             for inventory in &found {
                 state.add(inventory, |part| parts.contains(&part.key));
             }
-            state.set_faults(&report.faults);
+            state.set_faults(&report.faults, &report.missing);
             keep(report, self.caches.keep_state(&state).await);
         }
         Ok(complete && all_written)
@@ -194,15 +218,20 @@ impl CatchUp {
         report.fault_count == report.lasting_count && self.library.counts().failed == 0
     }
 
+    /// Whether the answer depends on the clock, so that nothing may be passed over for having been looked at.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.selection.oldest.is_some()
+    }
+
     /// Everything that decides what becomes of a row, beside the row itself.
-    fn work(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let Selection { products, release_as_beta, .. } = &*self.selection;
         format!("{RULES} {products:?} {release_as_beta} {:?} {} {:?}", self.archive, self.location, self.folders)
     }
 
     /// The inventories to be read: the one that landed, or the newest of each folder.
     /// One that cannot be had leaves the others alone.
-    async fn manifests(&self, report: &mut Report) -> Result<Vec<Found>, ManifestError> {
+    pub(crate) async fn manifests(&self, report: &mut Report) -> Result<Vec<Found>, ManifestError> {
         if let Some(folder) = &self.landed {
             return Ok(vec![manifest_in(&*self.inventory, folder).await?]);
         }
@@ -223,7 +252,13 @@ impl CatchUp {
         Ok(found)
     }
 
-    async fn scan(&self, found: &[Found], passed: &State, index: Index, report: &mut Report) -> Scanned {
+    pub(crate) async fn scan(
+        &self,
+        found: &[Found],
+        passed: &State,
+        index: &Arc<Index>,
+        report: &mut Report,
+    ) -> Scanned {
         let began = Instant::now();
         let bytes = found.iter().map(|found| found.manifest.size()).sum();
         self.progress.begin(Stage::Inventory, Some(bytes));
@@ -256,6 +291,7 @@ impl CatchUp {
     ) -> Result<bool, RunError> {
         let builds = spools.iter().map(Spool::len).sum();
         if builds == 0 {
+            report.count_gaps(&index, self.now);
             return Ok(true);
         }
         let began = Instant::now();
@@ -264,19 +300,20 @@ impl CatchUp {
         let mut writer = self.target.writer(index).await?;
         let results = resolve_all(self.resolver(), Arc::new(knowledge), read_spools(spools));
         self.progress.begin(Stage::Records, Some(builds));
-        let loaded = self.load(&mut writer, results, report).await;
+        let loaded = self.load(&mut writer, results, builds, report).await;
         self.progress.end();
         report.seconds.records = began.elapsed().as_secs_f64();
         keep(report, self.caches.keep_metadata(&self.library).await);
-        let index = writer.finish(report);
+        let mut index = writer.finish(report);
         // What a store acknowledged before it failed is found out by the next run.
         if !matches!(loaded, Err(RunError::Target(_))) && report.store.created + report.store.updated > 0 {
-            self.target.prove(index, since, &self.caches, &*self.progress, report).await?;
+            self.target.prove(&mut index, since, &self.caches, &*self.progress, report).await?;
         }
+        report.count_gaps(&index, self.now);
         loaded
     }
 
-    fn resolver(&self) -> Arc<Resolver> {
+    pub(crate) fn resolver(&self) -> Arc<Resolver> {
         Arc::new(Resolver {
             library: Arc::clone(&self.library),
             products: self.selection.products,
@@ -292,16 +329,19 @@ impl CatchUp {
         &self,
         writer: &mut Writer,
         results: impl Stream<Item = Result<(u64, Resolved), PipelineError>>,
+        builds: u64,
         report: &mut Report,
     ) -> Result<bool, RunError> {
         pin_mut!(results);
         let mut kept = Instant::now();
+        let mut left = builds;
         let all = loop {
             let Some(next) = self.deadline.allow(self.margin, results.next()).await else { break false };
             let Some(result) = next else { break true };
-            let (builds, resolved) = result?;
-            report.add_resolved(&resolved);
-            if !self.offer(writer, resolved).await? {
+            let (builds, mut resolved) = result?;
+            report.add_resolved(&mut resolved);
+            left = left.saturating_sub(builds);
+            if !self.offer(writer, resolved, report).await? {
                 break false;
             }
             self.progress.advance(builds);
@@ -310,14 +350,19 @@ impl CatchUp {
                 keep(report, self.caches.keep_metadata(&self.library).await);
             }
         };
+        report.missing.note_number(GapReason::NotReached, left);
         writer.flush().await.map_err(TargetError::from)?;
         Ok(all)
     }
 
     /// Offers records until there is no time; says whether there was for all.
-    async fn offer(&self, writer: &mut Writer, resolved: Resolved) -> Result<bool, RunError> {
-        for ready in resolved.ready {
+    async fn offer(&self, writer: &mut Writer, resolved: Resolved, report: &mut Report) -> Result<bool, RunError> {
+        let mut records = resolved.ready.into_iter();
+        while let Some(ready) = records.next() {
             if self.deadline.is_within(self.margin) {
+                for left in std::iter::once(ready).chain(records) {
+                    report.missing.note(GapReason::NotReached, left.hash, left.fact.date);
+                }
                 return Ok(false);
             }
             writer.offer(ready).await.map_err(TargetError::from)?;

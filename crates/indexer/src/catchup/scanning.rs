@@ -26,28 +26,26 @@ const MAX_THREADS: usize = 4;
 const MAX_TRIES: u32 = 3;
 
 /// What scanning needs. Shared between the threads.
-pub(super) struct Scan {
-    pub(super) store: SharedStore,
-    pub(super) selection: Arc<Selection>,
-    pub(super) download_url: String,
-    pub(super) temporary: PathBuf,
+pub(crate) struct Scan {
+    pub(crate) store: SharedStore,
+    pub(crate) selection: Arc<Selection>,
+    pub(crate) download_url: String,
+    pub(crate) temporary: PathBuf,
     /// When to stop, whatever is left to read.
-    pub(super) until: Deadline,
-    pub(super) progress: Arc<dyn Progress>,
+    pub(crate) until: Deadline,
+    pub(crate) progress: Arc<dyn Progress>,
 }
 
 /// What scanning found.
-pub(super) struct Scanned {
+pub(crate) struct Scanned {
     /// What the keys taught.
-    pub(super) knowledge: Knowledge,
+    pub(crate) knowledge: Knowledge,
     /// The builds that are news.
-    pub(super) spools: Vec<Spool>,
-    /// The index, given back.
-    pub(super) index: Index,
+    pub(crate) spools: Vec<Spool>,
     /// Keys of the parts that were read whole.
-    pub(super) parts: HashSet<String>,
+    pub(crate) parts: HashSet<String>,
     /// Whether there was time for all of it.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 struct Job {
@@ -63,19 +61,22 @@ struct Share {
     builds: Builds,
     spool: Option<Spool>,
     faults: Vec<String>,
+    /// Parts read whole, by key.
     parts: Vec<String>,
+    /// Parts that could not be read, by key, each with its reason.
+    failed: Vec<(String, String)>,
     unfinished: bool,
 }
 
 impl Scan {
     /// Reads the parts of all inventories. A part that cannot be read is a fault of the report; the others go on.
     /// What `passed` has is passed over.
-    pub(super) async fn run(self, found: &[Found], passed: &State, index: Index, report: &mut Report) -> Scanned {
+    pub(crate) async fn run(self, found: &[Found], passed: &State, index: &Arc<Index>, report: &mut Report) -> Scanned {
         let all: usize = found.iter().map(|found| found.manifest.parts.len()).sum();
         let jobs: VecDeque<Job> = found.iter().flat_map(|found| jobs(found, passed)).collect();
         let is_whole = jobs.len() == all;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(jobs.len());
-        let shared = Arc::new((self, index, Mutex::new(jobs)));
+        let shared = Arc::new((self, Arc::clone(index), Mutex::new(jobs)));
         let handle = Handle::current();
         let workers: Vec<_> = (0..threads)
             .map(|_| {
@@ -89,7 +90,6 @@ impl Scan {
         let mut scanned = Scanned {
             knowledge: Knowledge { learned: Learned::default(), complete: is_whole },
             spools: Vec::new(),
-            index: Index::default(),
             parts: HashSet::new(),
             complete: true,
         };
@@ -102,8 +102,7 @@ impl Scan {
                 }
             }
         }
-        if let Some((_, index, jobs)) = Arc::into_inner(shared) {
-            scanned.index = index;
+        if let Some((_, _, jobs)) = Arc::into_inner(shared) {
             let left = jobs.into_inner().unwrap_or_else(PoisonError::into_inner).len();
             if left > 0 && scanned.complete {
                 scanned.knowledge.complete = false;
@@ -134,7 +133,7 @@ impl Scan {
                     tries += 1;
                     tracing::warn!(%error, "a part of the inventory is read again");
                 } else {
-                    share.faults.push(error.to_string());
+                    share.failed.push((job.part.key.clone(), error.to_string()));
                     break;
                 }
             }
@@ -162,7 +161,7 @@ impl Scan {
                 if let Err(broken) = spool.roll_back(mark) {
                     // A list that may hold rows of a damaged part is not used.
                     share.spool = None;
-                    share.faults.push(error.to_string());
+                    share.failed.push((job.part.key.clone(), error.to_string()));
                     return Err(broken.into());
                 }
                 Err(error)
@@ -177,10 +176,11 @@ impl Scanned {
         report.builds.add(&share.builds);
         self.parts.extend(share.parts);
         self.complete &= !share.unfinished;
-        self.knowledge.complete &= share.faults.is_empty() && !share.unfinished;
+        self.knowledge.complete &= share.faults.is_empty() && share.failed.is_empty() && !share.unfinished;
         self.knowledge.learned.absorb(share.learned);
         self.spools.extend(share.spool.filter(|spool| !spool.is_empty()));
         share.faults.into_iter().for_each(|fault| report.fault(fault));
+        share.failed.into_iter().for_each(|(part, reason)| report.failed_part(&part, reason));
     }
 }
 

@@ -7,6 +7,8 @@ use buildhub_inventory::{Found, Part};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::gaps::Gaps;
+
 /// Parts of inventories whose builds were all written, under the settings of one kind of work.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -17,6 +19,9 @@ pub struct State {
     /// What of them could not be brought in, and no other run could.
     #[serde(default)]
     faults: Vec<String>,
+    /// Builds of them that may have no record.
+    #[serde(default)]
+    missing: Gaps,
 }
 
 impl State {
@@ -42,9 +47,15 @@ impl State {
         &self.faults
     }
 
+    /// Which builds of the parts that are in may have no record.
+    pub fn missing(&self) -> &Gaps {
+        &self.missing
+    }
+
     /// Replaces what could not be brought in.
-    pub fn set_faults(&mut self, faults: &[String]) {
+    pub fn set_faults(&mut self, faults: &[String], missing: &Gaps) {
         self.faults = faults.to_vec();
+        self.missing = missing.clone();
     }
 
     /// Forgets what belongs to other inventories than these.
@@ -53,7 +64,7 @@ impl State {
         if found.iter().any(|found| found.manifest.parts.iter().any(|part| self.has(found, part))) {
             self
         } else {
-            Self { faults: Vec::new(), ..self }
+            Self { faults: Vec::new(), missing: Gaps::default(), ..self }
         }
     }
 

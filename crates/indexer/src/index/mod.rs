@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::fact::{Fact, IdHash};
 
 pub use file::IndexFileError;
-pub use sync::{Proof, Refreshed, prove, refresh};
+pub use sync::{Proof, Refreshed, confirm, prove, refresh};
 
 /// Changes kept beside the sorted entries before they are merged: 4 MB at most.
 const MAX_RECENT: usize = 1 << 16;

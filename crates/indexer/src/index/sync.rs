@@ -1,6 +1,6 @@
 //! Bringing the index up to date with the store, and proving that what was acknowledged is there.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use buildhub_kinto::{Collection, Entry, KintoError, Query};
 use futures::{StreamExt as _, pin_mut};
@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::Index;
-use crate::fact::IdHash;
+use crate::fact::{Fact, IdHash, Verdict, judge};
 use crate::progress::Progress;
 use crate::ready::entry_of;
 
@@ -26,22 +26,26 @@ pub struct Refreshed {
     pub read: u64,
     /// Records that the index did not know in this state, and records it knew and that are gone.
     pub news: u64,
+    /// What of it took something away: records that are gone, or that an inventory's rows would win against again.
+    /// What others only added or brought further is no loss.
+    pub losses: u64,
 }
 
 impl Refreshed {
     fn add(&mut self, other: Self) {
         self.read += other.read;
         self.news += other.news;
+        self.losses += other.losses;
     }
 }
 
 /// What a proof found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
     /// Records written since, read back.
     pub read: u64,
     /// Records acknowledged that are not there; the index has forgotten them, so that the next run sends them again.
-    pub lost: u64,
+    pub lost: Vec<IdHash>,
 }
 
 /// Reads what changed in the store since the index was last brought up to date; everything, where the index is empty
@@ -65,8 +69,8 @@ pub async fn refresh(
         tracing::info!(known = index.len(), stored = count, "the index does not agree with the store and is read anew");
         *index = Index::default();
         let (again, _) = read_changes(index, collection, progress).await?;
-        // That the two disagreed is news by itself, also when nothing is left to read.
-        refreshed.add(Refreshed { news: again.news + 1, ..again });
+        // That the two disagreed is a loss by itself, also when nothing is left to read.
+        refreshed.add(Refreshed { news: again.news + 1, losses: again.losses + 1, ..again });
     }
     Ok(refreshed)
 }
@@ -91,7 +95,9 @@ async fn read_changes(
         progress.advance(page.entries.len() as u64);
         for change in &page.entries {
             refreshed.read += 1;
-            refreshed.news += u64::from(apply(index, change));
+            let (news, loss) = apply(index, change);
+            refreshed.news += u64::from(news);
+            refreshed.losses += u64::from(loss);
         }
     }
     // Only what was there when the reading began is known for certain.
@@ -99,20 +105,23 @@ async fn read_changes(
     Ok((refreshed, timestamp))
 }
 
-/// Takes over one change; says whether it was news.
-fn apply(index: &mut Index, change: &Entry<Box<RawValue>>) -> bool {
+/// Takes over one change; says whether it was news, and whether a loss.
+fn apply(index: &mut Index, change: &Entry<Box<RawValue>>) -> (bool, bool) {
     match change {
         Entry::Record(stored) => {
             let entry = entry_of(&stored.id, stored.last_modified, stored.data.get());
-            let known = index.get(entry.id) == Some(&entry);
+            let known = index.get(entry.id).copied();
             index.insert(entry);
-            !known
+            // Of what was known only the archive counts, as a row of an inventory shows it.
+            let row = known.map(|known| Fact { content: 0, ..known.fact });
+            let is_loss = row.is_some_and(|row| judge(Some(&entry.fact), &row) == Verdict::Changed);
+            (known != Some(entry), is_loss)
         }
         Entry::Deleted { id, .. } => {
             let id = IdHash::of(id);
             let known = index.get(id).is_some();
             index.remove(id);
-            known
+            (known, known)
         }
     }
 }
@@ -154,7 +163,12 @@ pub async fn prove(
 }
 
 /// Finds the acknowledged records that are not there. Costs memory for their ids, which only a loss is worth.
-async fn forget_lost(index: &mut Index, collection: &Collection, since: u64, query: Query) -> Result<u64, KintoError> {
+async fn forget_lost(
+    index: &mut Index,
+    collection: &Collection,
+    since: u64,
+    query: Query,
+) -> Result<Vec<IdHash>, KintoError> {
     let mut there = HashSet::new();
     let pages = collection.pages::<IgnoredAny>(query);
     pin_mut!(pages);
@@ -165,7 +179,39 @@ async fn forget_lost(index: &mut Index, collection: &Collection, since: u64, que
     for id in &lost {
         index.remove(*id);
     }
-    Ok(lost.len() as u64)
+    Ok(lost)
+}
+
+/// Which of the writes that the store acknowledged since `since` are not there, by id and moment of the write. The index
+/// is up to date, and forgets them.
+///
+/// A record that was written again, or deleted, after its write was acknowledged is no loss.
+pub async fn confirm(
+    index: &mut Index,
+    collection: &Collection,
+    since: u64,
+    written: impl Iterator<Item = (IdHash, u64)>,
+) -> Result<Vec<IdHash>, KintoError> {
+    let is_there = |id, at| index.get(id).is_some_and(|entry| entry.last_modified >= at);
+    let mut missing: HashMap<IdHash, u64> = written.filter(|(id, at)| !is_there(*id, *at)).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pages = collection.pages::<IgnoredAny>(Query::new().since(since).fields(["id", "last_modified"]).limit(10_000));
+    pin_mut!(pages);
+    while let Some(page) = pages.next().await {
+        for change in &page?.entries {
+            let (id, at) = trace(change);
+            if missing.get(&id).is_some_and(|written| at >= *written) {
+                missing.remove(&id);
+            }
+        }
+    }
+    let lost: Vec<_> = missing.into_keys().collect();
+    for id in &lost {
+        index.remove(*id);
+    }
+    Ok(lost)
 }
 
 /// Which record an entry is of, and when it was written.

@@ -30,6 +30,7 @@ const MAX_FAILURES: u64 = 20;
 #[derive(Debug)]
 pub struct Library {
     archive: SharedArchive,
+    parallel: NonZeroUsize,
     permits: Semaphore,
     answers: Cache<String, Answer>,
     highest: Cache<String, Option<u32>>,
@@ -87,6 +88,7 @@ impl Library {
     pub fn new(archive: SharedArchive, parallel: NonZeroUsize, now: Timestamp) -> Self {
         Self {
             archive,
+            parallel,
             permits: Semaphore::new(parallel.get()),
             answers: Cache::new(MAX_ANSWERS),
             highest: Cache::new(MAX_ANSWERS),
@@ -94,6 +96,12 @@ impl Library {
             now: seconds(now),
             out_of_reach: OnceLock::new(),
         }
+    }
+
+    /// A library on the same archive that knows nothing yet, for a run that begins `now`.
+    #[must_use]
+    pub fn renewed(&self, now: Timestamp) -> Self {
+        Self::new(SharedArchive::clone(&self.archive), self.parallel, now)
     }
 
     /// The metadata at the first of `keys` that has any.

@@ -1,0 +1,77 @@
+//! Batches into the store, one after another.
+
+use buildhub_core::Deadline;
+use buildhub_kinto::LoaderSettings;
+use buildhub_releases::Record;
+use serde_json::value::RawValue;
+
+use super::folder::BatchRecord;
+use super::message::Batch;
+use super::{FanOut, FanOutError, margin_of};
+use crate::fact::IdHash;
+use crate::index::Index;
+use crate::ready::Ready;
+use crate::report::Report;
+use crate::target::TargetError;
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Drained {
+    /// The store acknowledged what it takes of it.
+    Written(Box<Report>),
+    /// It was written before.
+    Nothing,
+}
+
+impl FanOut {
+    /// Writes one batch. `received` says how often its message came: the first time nobody can have written it.
+    ///
+    /// What the store has already is found out by writing: a record that is there comes back with the refusal of its
+    /// condition, and is judged then.
+    pub async fn drain(&self, batch: &Batch, received: u32, deadline: Deadline) -> Result<Drained, FanOutError> {
+        let margin = margin_of(deadline);
+        let writing = deadline.allow(margin, self.write(batch, received));
+        writing.await.unwrap_or(Err(FanOutError::Time("write a batch")))
+    }
+
+    async fn write(&self, batch: &Batch, received: u32) -> Result<Drained, FanOutError> {
+        let folder = self.folder(&batch.run);
+        if received > 1 && folder.has_batch(&batch.id).await? {
+            return Ok(Drained::Nothing);
+        }
+        let mut report = Report::default();
+        let settings = self.loader_settings().await?;
+        let mut writer = self.base.target.writer_with(settings, Index::default());
+        for record in &batch.records {
+            match read(record) {
+                Ok(ready) => writer.offer(ready).await.map_err(TargetError::from)?,
+                Err(reason) => {
+                    report.lasting(format!("a record of the batch {} cannot be written: {reason}", batch.id));
+                }
+            }
+        }
+        writer.flush().await.map_err(TargetError::from)?;
+        let mut index = writer.finish(&mut report);
+        let ids: Vec<IdHash> = index.newer_than(0).collect();
+        let written = ids.into_iter().filter_map(|id| Some((id, index.get(id)?.last_modified))).collect();
+        let (lasting, faults) = match report.fault_count - report.lasting_count {
+            0 => (report.faults.clone(), Vec::new()),
+            _ => (Vec::new(), report.faults.clone()),
+        };
+        let missing = std::mem::take(&mut report.missing);
+        let record = BatchRecord { store: report.store, written, missing, lasting, faults };
+        folder.create_batch(&batch.id, &record).await?;
+        Ok(Drained::Written(Box::new(report)))
+    }
+
+    /// The limits of batches, asked of the server once.
+    pub(super) async fn loader_settings(&self) -> Result<LoaderSettings, FanOutError> {
+        let asked = self.loader.get_or_try_init(|| self.base.target.loader_settings()).await?;
+        Ok(asked.clone())
+    }
+}
+
+fn read(record: &RawValue) -> Result<Ready, String> {
+    let record: Record = serde_json::from_str(record.get()).map_err(|error| error.to_string())?;
+    Ready::new(&record).map_err(|error| error.to_string())
+}
