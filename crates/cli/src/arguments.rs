@@ -32,7 +32,7 @@ pub fn command() -> Command {
 }
 
 fn latest() -> Command {
-    settings(Command::new("latest-inventory-to-kinto"), &[Inventory, Archive, Kinto, Folders, S3, Program])
+    settings(Command::new("latest-inventory-to-kinto"), &[Inventory, Archive, Kinto, Events, Folders, S3, Program])
         .about("Bring the store up to date with the latest S3 inventory")
         .arg(json())
         .after_help(

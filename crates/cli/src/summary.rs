@@ -89,6 +89,7 @@ type Section = (&'static str, Vec<(String, u64)>);
 fn sections(report: &Report) -> Vec<Section> {
     let Report { read, builds, metadata, store, records, .. } = report;
     let rows = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    let gaps = report.gaps.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     let skipped = read.skipped.iter().map(|(reason, count)| (reason.replace('_', " "), *count)).collect();
     vec![
         (
@@ -109,11 +110,13 @@ fn sections(report: &Report) -> Vec<Section> {
                 ("known, unchanged", builds.known),
                 ("a better archive is known", builds.outranked),
                 ("a newer state is known", builds.older),
+                ("removed since", builds.removed),
                 ("too old", read.too_old),
                 ("without metadata", builds.without_metadata),
                 ("refused by the checks", builds.refused),
             ]),
         ),
+        ("Older than an hour, without a record", gaps),
         (
             "Fetched",
             rows(&[

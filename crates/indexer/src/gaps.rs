@@ -4,6 +4,7 @@
 //! has then: a build whose record came from another archive, or from an event meanwhile, is no gap.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,21 @@ pub enum GapReason {
     Lost,
     /// There was no time for it.
     NotReached,
+}
+
+/// As a person reads it.
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::WithoutMetadata => "without metadata",
+            Self::Refused => "refused by the checks",
+            Self::OutOfReach => "the archive did not answer",
+            Self::RefusedByStore => "refused by the store",
+            Self::Contended => "others kept writing it",
+            Self::Lost => "acknowledged and not there",
+            Self::NotReached => "no time for it",
+        })
+    }
 }
 
 /// Gaps by reason, as reports have them.

@@ -38,6 +38,7 @@ pub mod metadata;
 mod pipeline;
 pub mod progress;
 pub mod ready;
+pub mod removed;
 pub mod report;
 pub mod resolve;
 pub mod scan;

@@ -81,6 +81,9 @@ pub struct Builds {
     pub outranked: u64,
     /// Those of which the store has a newer state.
     pub older: u64,
+    /// Those whose record was removed since the inventory was made.
+    #[serde(default)]
+    pub removed: u64,
     /// Those without metadata.
     pub without_metadata: u64,
     /// Those whose record does not pass the checks.
@@ -284,6 +287,7 @@ impl Builds {
         self.known += other.known;
         self.outranked += other.outranked;
         self.older += other.older;
+        self.removed += other.removed;
         self.without_metadata += other.without_metadata;
         self.refused += other.refused;
     }

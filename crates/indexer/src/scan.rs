@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::fact::{Fact, IdHash, Verdict, judge, seconds, source_hash};
 use crate::index::Index;
 use crate::progress::Progress;
+use crate::removed::Removed;
 use crate::report::{Builds, Read, Skipped};
 use crate::settings::Selection;
 use crate::spool::{Pending, SpoolError};
@@ -68,6 +69,7 @@ pub struct Sieve<'a> {
     selection: &'a Selection,
     download_url: &'a str,
     index: Option<&'a Index>,
+    removed: Option<&'a Removed>,
     /// What was learned so far.
     pub learned: Learned,
     /// What was read so far.
@@ -109,12 +111,19 @@ impl<'a> Sieve<'a> {
             selection,
             download_url,
             index,
+            removed: None,
             learned: Learned::default(),
             read: Read::default(),
             builds: Builds::default(),
             skipped: Skipped::default(),
             id: String::with_capacity(128),
         }
+    }
+
+    /// The same sieve, holding back what was removed since the inventory was made.
+    #[must_use]
+    pub fn without(self, removed: &'a Removed) -> Self {
+        Self { removed: Some(removed), ..self }
     }
 
     /// Reads `rows` to their end and hands what is news to `take`. Says whether the end was reached: `stop` is asked
@@ -196,7 +205,12 @@ impl<'a> Sieve<'a> {
         let Some(index) = self.index else { return true };
         self.id.clear();
         archive.write_id(&mut self.id);
-        let stored = index.get(IdHash::of(&self.id)).map(|entry| &entry.fact);
+        let id = IdHash::of(&self.id);
+        let stored = index.get(id).map(|entry| &entry.fact);
+        if stored.is_none() && self.removed.is_some_and(|removed| removed.hides(id, seconds(date))) {
+            self.builds.removed += 1;
+            return false;
+        }
         let source = source_hash(self.download_url, archive.key, size, date);
         let offered = Fact { source, content: 0, date: seconds(date), rank: archive.rank().as_u32() };
         let verdict = judge(stored, &offered);

@@ -147,6 +147,8 @@ pub struct Selection {
     pub oldest: Option<Timestamp>,
     /// Whether a release of Firefox is written a second time, as one of the beta channel.
     pub release_as_beta: bool,
+    /// Whether the record of an archive that was removed is removed, and stays so.
+    pub remove_deleted: bool,
 }
 
 impl Selection {
@@ -157,7 +159,9 @@ impl Selection {
             .map_err(|error| SettingError::invalid("PRODUCTS", &names.join(", "), error.to_string()))?;
         let hours: u32 = vars.parse("MIN_AGE_LAST_MODIFIED_HOURS", 0, "it is a whole number of hours, 0 for none")?;
         let oldest = (hours > 0).then(|| now - SignedDuration::from_hours(hours.into()));
-        Ok(Self { products, oldest, release_as_beta: vars.flag("RELEASE_AS_BETA", false)? })
+        let release_as_beta = vars.flag("RELEASE_AS_BETA", false)?;
+        let remove_deleted = vars.flag("REMOVE_DELETED", false)?;
+        Ok(Self { products, oldest, release_as_beta, remove_deleted })
     }
 }
 
@@ -175,8 +179,9 @@ pub struct EventSettings {
 impl EventSettings {
     /// Reads them.
     pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
-        let Selection { products, release_as_beta, .. } = Selection::from_variables(vars, Timestamp::UNIX_EPOCH)?;
-        Ok(Self { products, release_as_beta, remove_deleted: vars.flag("REMOVE_DELETED", false)? })
+        let selection = Selection::from_variables(vars, Timestamp::UNIX_EPOCH)?;
+        let Selection { products, release_as_beta, remove_deleted, .. } = selection;
+        Ok(Self { products, release_as_beta, remove_deleted })
     }
 }
 

@@ -196,7 +196,7 @@ pub const VARIABLES: &[Variable] = &[
         "REMOVE_DELETED",
         "remove-deleted",
         "false",
-        "Whether the event of an archive's removal removes its record",
+        "Whether an archive's removal removes its record, and no older inventory brings it back",
     ),
 ];
 

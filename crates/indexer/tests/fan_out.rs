@@ -402,3 +402,34 @@ async fn a_run_that_does_not_end_is_given_up_and_what_it_did_is_not_lost() {
     assert!(report.is_success(), "{:?}", report.faults);
     assert_eq!(world.records("releases").await, expected);
 }
+
+#[tokio::test]
+async fn what_an_event_removed_no_older_inventory_brings_back() {
+    let world = World::new(2_000, 2).await;
+    let (_, expected) = world.in_one_piece().await;
+    // The sample's archives reach into the future.
+    let is_of_the_past = |record: &&Value| record["download"]["date"].as_str().unwrap() < "2026";
+    let removed = expected.iter().find(is_of_the_past).unwrap()["id"].as_str().unwrap();
+    let (kept_away, brought_back) = (("REMOVE_DELETED", "true"), ("REMOVE_DELETED", "false"));
+    for collection in ["in-one-piece", "releases"] {
+        let fan_out = world.fan_out().await;
+        plan(&fan_out).await;
+        world.drive(&fan_out).await;
+        let deletion = world.collection(collection).delete(removed, buildhub_kinto::Condition::None).await.unwrap();
+        assert!(matches!(deletion, buildhub_kinto::Deletion::Deleted { .. }));
+        for (setting, records) in [(kept_away, expected.len() - 1), (brought_back, expected.len())] {
+            let variables = world.variables(collection).with(setting.0, setting.1);
+            let base = CatchUp::from_variables(&variables, Timestamp::now(), Arc::new(NoProgress)).await.unwrap();
+            let report = if collection == "releases" {
+                let fan_out = FanOut::new(base, Arc::clone(&world.parts) as _, Arc::clone(&world.batches) as _);
+                plan(&fan_out).await;
+                world.drive(&fan_out).await.unwrap().report
+            } else {
+                let (report, result) = base.run().await;
+                result.unwrap();
+                report
+            };
+            assert_eq!(world.records(collection).await.len(), records, "{collection} {setting:?}: {report:?}");
+        }
+    }
+}

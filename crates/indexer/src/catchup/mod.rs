@@ -21,6 +21,7 @@ use crate::index::Index;
 use crate::metadata::Library;
 use crate::pipeline::{PipelineError, read_spools, resolve_all};
 use crate::progress::{Progress, Stage};
+use crate::removed::{self, Removed};
 use crate::report::Report;
 use crate::resolve::{Knowledge, MetadataUse, Resolved, Resolver};
 use crate::settings::{ArchiveSettings, FolderSettings, InventorySettings, KintoSettings, Selection};
@@ -198,7 +199,9 @@ impl CatchUp {
             return Ok(true);
         }
         let index = Arc::new(opened.index);
-        let Scanned { mut knowledge, spools, parts, complete } = self.scan(&found, &state, &index, report).await;
+        let removed = Arc::new(self.removed_since(&found).await?);
+        let Scanned { mut knowledge, spools, parts, complete } =
+            self.scan(&found, &state, &index, removed, report).await;
         let index = Arc::unwrap_or_clone(index);
         knowledge.complete &= self.folders.len() == found.len();
         let all_written = self.records(knowledge, spools, index, report).await?;
@@ -225,8 +228,9 @@ impl CatchUp {
 
     /// Everything that decides what becomes of a row, beside the row itself.
     pub(crate) fn describe(&self) -> String {
-        let Selection { products, release_as_beta, .. } = &*self.selection;
-        format!("{RULES} {products:?} {release_as_beta} {:?} {} {:?}", self.archive, self.location, self.folders)
+        let Selection { products, release_as_beta, remove_deleted, .. } = &*self.selection;
+        let rules = format!("{RULES} {products:?} {release_as_beta} {remove_deleted}");
+        format!("{rules} {:?} {} {:?}", self.archive, self.location, self.folders)
     }
 
     /// The inventories to be read: the one that landed, or the newest of each folder.
@@ -257,6 +261,7 @@ impl CatchUp {
         found: &[Found],
         passed: &State,
         index: &Arc<Index>,
+        removed: Arc<Removed>,
         report: &mut Report,
     ) -> Scanned {
         let began = Instant::now();
@@ -266,6 +271,7 @@ impl CatchUp {
             store: Arc::clone(&self.inventory),
             selection: Arc::clone(&self.selection),
             download_url: self.archive.download_url.clone(),
+            removed,
             temporary: self.temporary.clone(),
             // Half of the time, so that some is left for what was found.
             until: match self.deadline.remaining() {
@@ -279,6 +285,14 @@ impl CatchUp {
         report.judge_rows();
         report.seconds.inventory = began.elapsed().as_secs_f64();
         scanned
+    }
+
+    /// The records that were removed since these inventories were made, where removals count.
+    pub(crate) async fn removed_since(&self, found: &[Found]) -> Result<Removed, TargetError> {
+        match removed::beginning(found.iter().map(|found| found.manifest.created), self.now) {
+            Some(moment) if self.selection.remove_deleted => Ok(Removed::since(&self.target.collection, moment).await?),
+            _ => Ok(Removed::default()),
+        }
     }
 
     /// Makes records of what is news, writes them, and proves that they are there. Says whether there was time for all.

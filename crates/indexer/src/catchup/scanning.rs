@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use crate::catchup::State;
 use crate::index::Index;
 use crate::progress::Progress;
+use crate::removed::Removed;
 use crate::report::{Builds, Read, Report};
 use crate::resolve::Knowledge;
 use crate::scan::{Learned, ScanError, Sieve};
@@ -30,6 +31,8 @@ pub(crate) struct Scan {
     pub(crate) store: SharedStore,
     pub(crate) selection: Arc<Selection>,
     pub(crate) download_url: String,
+    /// What is held back for having been removed meanwhile.
+    pub(crate) removed: Arc<Removed>,
     pub(crate) temporary: PathBuf,
     /// When to stop, whatever is left to read.
     pub(crate) until: Deadline,
@@ -145,7 +148,7 @@ impl Scan {
         let Some(spool) = share.spool.as_mut() else { return Ok(()) };
         let mark = spool.mark()?;
         let mut rows = open_part(Arc::clone(&self.store), handle.clone(), "", &job.part, &job.schema);
-        let mut sieve = Sieve::new(&self.selection, &self.download_url, Some(index));
+        let mut sieve = Sieve::new(&self.selection, &self.download_url, Some(index)).without(&self.removed);
         let stop = || self.until.remaining() == Some(Duration::ZERO);
         let sifted = sieve.sift(&mut rows, &*self.progress, &stop, &mut |news| Ok(spool.push(&news.build)?));
         match sifted {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fact::IdHash;
 use crate::gaps::Gaps;
+use crate::removed::Removed;
 use crate::report::{Report, StoreCounts};
 
 /// The largest object of a run that is read back: a plan of the largest manifest, an index of 20 million records.
@@ -48,6 +49,8 @@ pub struct Plan {
     pub lasting: Vec<String>,
     /// Builds of the parts that are in already which may have no record.
     pub missing: Gaps,
+    /// Records that were removed since the inventories were made.
+    pub removed: Removed,
     /// Records read to know what the store has.
     pub records_read: u64,
 }

@@ -146,7 +146,7 @@ impl FanOut {
         // The part is read anew, so its rows count anew.
         let mut report = Report::default();
         let Scanned { knowledge, spools, complete, .. } =
-            work.scan(&[found], &State::default(), &index, &mut report).await;
+            work.scan(&[found], &State::default(), &index, Arc::new(plan.removed.clone()), &mut report).await;
         record.read = report;
         if !complete {
             let reason = "it cannot be read within one invocation's time; raise the function's timeout or memory";

@@ -66,6 +66,7 @@ impl FanOut {
                 faults: report.faults.clone(),
                 lasting: state.faults().to_vec(),
                 missing: state.missing().clone(),
+                removed: work.removed_since(&found).await?,
                 records_read: report.store.read,
             };
             tracing::info!(run, parts = plan.parts.len(), seconds = began.elapsed().as_secs_f64(), "planned");
