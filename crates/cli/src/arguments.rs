@@ -1,7 +1,8 @@
 //! The command line, made from the indexer's table of settings: every variable is a flag too, and flags win.
 
 use buildhub_core::Variables;
-use buildhub_indexer::variables::{Group, VARIABLES, Variable};
+use buildhub_core::aws::secrets::SECRETS;
+use buildhub_indexer::variables::{Group, VARIABLES, Variable, variable_named};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -191,6 +192,12 @@ fn flag(variable: &Variable) -> Arg {
 
 /// The settings, with what the command line says over what the environment said.
 pub fn overlay(vars: Variables, matches: &ArgMatches) -> Variables {
+    let is_given = |name| variable_named(name).is_some_and(|variable| given(matches, variable).is_some());
+    // A secret that is given, or the ARN of one, wins over both of its variables.
+    let vars = SECRETS
+        .iter()
+        .filter(|(name, arn)| is_given(name) || is_given(arn))
+        .fold(vars, |vars, (name, arn)| vars.without(name).without(arn));
     VARIABLES.iter().fold(vars, |vars, variable| match given(matches, variable) {
         Some(value) => vars.with(variable.name, value),
         None => vars,
@@ -224,6 +231,21 @@ mod tests {
             (vars.get("BUCKET"), vars.get("COLLECTION"), vars.get("AUTH")),
             (Some("other"), Some("kept"), Some("me:secret"))
         );
+    }
+
+    #[test]
+    fn a_secrets_flag_wins_over_the_variable_that_names_it_by_arn_and_the_other_way_round() {
+        let read = |args: [&str; 4]| {
+            let matches = command().get_matches_from(args);
+            let (_, matches) = matches.subcommand().unwrap();
+            let vars = Variables::default().with("AUTH", "of:environment").with("AUTH_ARN", "arn:of:environment");
+            let vars = overlay(vars, matches);
+            ["AUTH", "AUTH_ARN"].map(|name| vars.get(name).map(str::to_owned))
+        };
+        assert_eq!(read(["buildhub", "to-kinto", "--auth", "me:secret"]), [Some("me:secret".to_owned()), None]);
+        assert_eq!(read(["buildhub", "to-kinto", "--auth-arn", "arn:x"]), [None, Some("arn:x".to_owned())]);
+        let neither = read(["buildhub", "to-kinto", "--bucket", "b"]);
+        assert_eq!(neither, ["of:environment", "arn:of:environment"].map(|text| Some(text.to_owned())));
     }
 
     #[test]

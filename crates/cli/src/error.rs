@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use buildhub_core::SettingError;
+use buildhub_core::aws::secrets::SecretError;
 use buildhub_indexer::target::TargetError;
 use buildhub_indexer::{ConnectError, ConvertError, LineError, RunError};
 use buildhub_kinto::KintoError;
@@ -16,6 +17,9 @@ pub enum CommandError {
     /// A setting is wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A secret that is named by its ARN cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Something could not be set up.
     #[error(transparent)]
     Connect(ConnectError),
@@ -54,7 +58,11 @@ impl From<ConnectError> for CommandError {
 impl CommandError {
     /// Whether the command line or a setting is at fault.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_) | Self::Setting(_))
+        match self {
+            Self::Usage(_) | Self::Setting(_) => true,
+            Self::Secret(error) => !matches!(error, SecretError::Unreadable { .. }),
+            _ => false,
+        }
     }
 
     /// Whether whoever read the result has gone, as `head` does: nobody is left to be told.

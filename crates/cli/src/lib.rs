@@ -24,6 +24,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use buildhub_core::Variables;
+use buildhub_core::aws::secrets;
 use buildhub_core::telemetry::{LogFormat, Telemetry, TelemetrySettings};
 use clap::ArgMatches;
 
@@ -43,7 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: Variables) -> ExitCod
         }
     };
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
-    match perform(name, matches, &arguments::overlay(vars, matches)) {
+    match perform(name, matches, arguments::overlay(vars, matches)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -66,9 +67,10 @@ fn expand(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 }
 
 /// Performs a command; says whether all of it could be done.
-fn perform(name: &str, matches: &ArgMatches, vars: &Variables) -> Result<bool, CommandError> {
-    let telemetry = Telemetry::start(&TelemetrySettings::from_variables(vars, LogFormat::Human)?)?;
+fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?;
+    let vars = &runtime.block_on(secrets::resolve(vars))?;
+    let telemetry = Telemetry::start(&TelemetrySettings::from_variables(vars, LogFormat::Human)?)?;
     let done = runtime.block_on(async {
         match name {
             "inventory-to-records" => commands::convert::run(matches, vars).await,

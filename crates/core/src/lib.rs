@@ -5,7 +5,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`]; `queue::Queues`, Amazon SQS behind [`queue::Queue`]; `aws`, what they share |
+//! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`]; `queue::Queues`, Amazon SQS behind [`queue::Queue`]; `aws`, what they share, and secrets by ARN |
 //! | `telemetry` | `telemetry`: log subscriber, crash reports |
 //!
 //! | module | holds |

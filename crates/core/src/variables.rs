@@ -59,6 +59,13 @@ impl Variables {
         self
     }
 
+    /// The same settings, with `name` unset.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// The text of a setting, if it is set and not empty. White space around it is dropped.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())

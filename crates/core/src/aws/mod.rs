@@ -1,7 +1,10 @@
 //! What all of Amazon's services share: where they are, what requests to them are signed with, how long they are waited
 //! for, and what the SDK's errors mean.
 
+mod arn;
+mod call;
 pub(crate) mod fault;
+pub mod secrets;
 mod settings;
 
 use std::time::Duration;

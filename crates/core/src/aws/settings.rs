@@ -20,13 +20,17 @@ pub enum Service {
     S3,
     /// Amazon SQS: queues.
     Sqs,
+    /// AWS Secrets Manager.
+    SecretsManager,
+    /// AWS Systems Manager's Parameter Store.
+    ParameterStore,
 }
 
 /// How to reach one service, or a server that speaks like it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsSettings {
     /// The server, where it is not Amazon's: the service's own variable (`AWS_ENDPOINT_URL_S3`,
-    /// `AWS_ENDPOINT_URL_SQS`), or `AWS_ENDPOINT_URL` (AWS SDKs and Tools Reference Guide, "Service-specific
+    /// `AWS_ENDPOINT_URL_SQS`, …), or `AWS_ENDPOINT_URL` (AWS SDKs and Tools Reference Guide, "Service-specific
     /// endpoints").
     pub endpoint: Option<String>,
     /// `AWS_REGION`, or `AWS_DEFAULT_REGION`; `us-east-1` when neither is set.
@@ -61,6 +65,18 @@ impl Service {
         match self {
             Self::S3 => "AWS_ENDPOINT_URL_S3",
             Self::Sqs => "AWS_ENDPOINT_URL_SQS",
+            Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Self::ParameterStore => "AWS_ENDPOINT_URL_SSM",
+        }
+    }
+
+    /// Its name in signatures, and at the beginning of its address.
+    pub(super) fn signing_name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Sqs => "sqs",
+            Self::SecretsManager => "secretsmanager",
+            Self::ParameterStore => "ssm",
         }
     }
 }
