@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`]; `queue::Queues`, Amazon SQS behind [`queue::Queue`]; `aws`, what they share, and secrets by ARN |
 //! | `telemetry` | `telemetry`: log subscriber, crash reports |
+//! | `lambda` | `lambda`, the `main` of every function; and both of the above |
 //!
 //! | module | holds |
 //! |---|---|
@@ -33,6 +34,8 @@ pub mod aws;
 pub mod deadline;
 pub mod event;
 pub mod key;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod metrics;
 pub mod queue;
 pub mod secret;

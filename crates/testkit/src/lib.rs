@@ -10,4 +10,5 @@ pub mod moto;
 pub mod process;
 pub mod s3;
 pub mod sample;
+pub mod sentry;
 pub mod site;

@@ -9,7 +9,7 @@ mod batch;
 pub mod item;
 mod metrics;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use buildhub_core::event::{BatchResponse, Envelope, EventError, ObjectEvent};
 use buildhub_core::store::S3Settings;
@@ -165,10 +165,4 @@ impl Handling {
             _ => Ok(Answer::Done { events: self.items.len() }),
         }
     }
-}
-
-/// When Lambda stops this invocation.
-pub fn deadline(context: &lambda_runtime::Context) -> Deadline {
-    let left = context.deadline().duration_since(SystemTime::now());
-    Deadline::after(left.unwrap_or(Duration::ZERO))
 }

@@ -10,7 +10,6 @@ mod metrics;
 mod run;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use buildhub_core::event::BatchResponse;
 use buildhub_core::trigger::{Trigger, TriggerError};
@@ -145,10 +144,4 @@ pub async fn handler(payload: Value, context: &Context, deadline: Deadline) -> R
         None => run::whole(&context.variables, landed, deadline).await?,
     };
     Ok(Answer::Run(outcome))
-}
-
-/// When Lambda stops this invocation.
-pub fn deadline(context: &lambda_runtime::Context) -> Deadline {
-    let left = context.deadline().duration_since(SystemTime::now());
-    Deadline::after(left.unwrap_or(Duration::ZERO))
 }

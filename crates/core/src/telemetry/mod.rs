@@ -20,6 +20,7 @@ mod level;
 mod logs;
 
 use std::error::Error;
+use std::panic::PanicHookInfo;
 use std::time::Duration;
 
 use sentry::types::Dsn;
@@ -77,6 +78,9 @@ impl Telemetry {
         let dsn = settings.dsn()?;
         // The first one set stays, and any of them serves.
         let _ = tracing::subscriber::set_global_default(logs::subscriber(settings)?);
+        if settings.format == LogFormat::Json {
+            std::panic::set_hook(Box::new(log_panic));
+        }
         Ok(Self { sentry: dsn.map(report_to) })
     }
 
@@ -88,6 +92,14 @@ impl Telemetry {
             sentry.flush(Some(DELIVERY));
         }
     }
+}
+
+/// A panic as one line of the log, with the request's id, instead of several on standard error without it. Sentry, which
+/// starts later, hears of it first.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let said = panic.payload_as_str().unwrap_or("something unprintable");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "panicked: {said}");
 }
 
 fn report_to(dsn: Dsn) -> sentry::ClientInitGuard {
