@@ -12,12 +12,13 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         ca-certificates curl gcc libc6-dev make postgresql procps python3 python3-venv \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 1000 buildhub
+    && useradd --create-home --uid 1000 buildhub \
+    && install --directory --owner 1000 /home/buildhub/src
 USER 1000
 WORKDIR /home/buildhub/src
 # What rarely changes first: the toolchain and the crates stay in the cache.
 COPY --chown=1000 rust-toolchain.toml ./
-RUN rustup show active-toolchain || rustup toolchain install
+RUN rustup toolchain install
 COPY --chown=1000 . .
 RUN cargo fetch --locked
 
