@@ -27,6 +27,16 @@ impl Moto {
         self.ask("GetObject", self.request(Method::GET, "s3", &path(bucket, key))).await
     }
 
+    /// The keys of a bucket that begin with `prefix`: the first thousand.
+    pub async fn object_keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, MotoError> {
+        let prefix = utf8_percent_encode(prefix, KEY);
+        let request = self.request(Method::GET, "s3", &format!("/{bucket}?list-type=2&prefix={prefix}"));
+        let listing = self.ask("ListObjectsV2", request).await?;
+        // Keys with characters that XML escapes are not asked for here.
+        let keys = listing.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
+        Ok(keys.map(str::to_owned).collect())
+    }
+
     /// Removes an object, and tells whoever is to be told.
     pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), MotoError> {
         self.ask("DeleteObject", self.request(Method::DELETE, "s3", &path(bucket, key))).await.map(drop)
