@@ -102,6 +102,10 @@ template-check: setup-sam ## Check template.yaml, and that the checks can fail (
 deploy: setup-sam ## Replace one function's code in the deployed stack: FUNCTION=s3-event STACK=buildhub (or NAME=, its name in AWS)
 	@.tools/sam/bin/python scripts/deploy "$(FUNCTION)" $(if $(NAME),--name "$(NAME)","$(STACK)")
 
+.PHONY: deploy-check
+deploy-check: setup setup-sam ## Try `make deploy` out against moto in Amazon's place
+	@.tools/sam/bin/python scripts/deploy-check
+
 .PHONY: dockerfile-check
 dockerfile-check: setup-sam ## Check the Dockerfile (needs no engine)
 	.tools/sam/bin/hadolint Dockerfile
@@ -125,4 +129,4 @@ bench-start: ## Start of each packaged function to its first request for work, a
 .PHONY: help
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
