@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use crate::metadata::LibraryError;
 use crate::resolve::{Knowledge, Resolved, Resolver};
@@ -110,10 +111,12 @@ pub(crate) fn resolve_all(
             let (resolver, knowledge) = (Arc::clone(&resolver), Arc::clone(&knowledge));
             async move {
                 let chunk = chunk?;
-                let task = tokio::spawn(async move {
+                let work = async move {
                     let outcome = resolver.resolve(&chunk, &knowledge).await?;
                     Ok((chunk.len() as u64, outcome))
-                });
+                };
+                // What it logs is of the same invocation.
+                let task = tokio::spawn(work.in_current_span());
                 task.await.unwrap_or_else(|stopped| Err(PipelineError::Task(stopped.to_string())))
             }
         })

@@ -11,6 +11,7 @@ use md5::{Digest as _, Md5};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tracing::Instrument as _;
 
 use crate::csv::CsvRows;
 use crate::gzip::gzip_or_plain;
@@ -140,7 +141,8 @@ fn missing_hint(source: &StoreError) -> &'static str {
 pub fn open_part(store: SharedStore, handle: Handle, prefix: &str, part: &Part, schema: &Schema) -> impl Rows + use<> {
     let key = format!("{prefix}{}", part.key);
     let (sender, receiver) = mpsc::channel(PIECES);
-    let fetching = handle.spawn(fetch(Arc::clone(&store), key.clone(), part.clone(), sender)).abort_handle();
+    let fetching = fetch(Arc::clone(&store), key.clone(), part.clone(), sender).in_current_span();
+    let fetching = handle.spawn(fetching).abort_handle();
     let bytes = Arc::new(AtomicU64::new(0));
     let body =
         Body { part: key.clone(), receiver, piece: Bytes::new(), is_whole: false, bytes: Arc::clone(&bytes), fetching };

@@ -84,9 +84,11 @@ impl Scan {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 let (shared, handle) = (Arc::clone(&shared), handle.clone());
+                // What it logs is of the same invocation.
+                let invocation = tracing::Span::current();
                 tokio::task::spawn_blocking(move || {
                     let (scan, index, jobs) = &*shared;
-                    scan.work(index, jobs, &handle)
+                    invocation.in_scope(|| scan.work(index, jobs, &handle))
                 })
             })
             .collect();
