@@ -167,7 +167,7 @@ async fn four_workers_and_eight_event_handlers_at_once_lose_nothing_that_was_ack
     let workers = cloud.function("s3-inventory", 4, "releases").await;
     let writer = cloud.function("s3-inventory", 1, "releases").await;
     let handlers = cloud.function("s3-event", 8, "releases").await;
-    let keys: Vec<String> = cloud.sample.objects().map(|object| object.key.to_string()).collect();
+    let keys: Vec<String> = cloud.sample.objects().map(|object| object.key.clone()).collect();
     let is_archive = |key: &&String| [".exe", ".dmg", ".tar.bz2", ".apk"].iter().any(|end| key.ends_with(end));
     let announced: Vec<String> = keys.iter().filter(is_archive).step_by(5).cloned().collect();
     assert!(announced.len() > 100, "{}", announced.len());
