@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub struct Emulator {
     back: mpsc::Sender<Instance>,
     /// The process ids of the emulators that have a call now.
     busy: SyncMutex<Vec<u32>>,
+    peak: AtomicU64,
     launch: Launch,
     folder: TempDir,
 }
@@ -115,7 +117,15 @@ impl Emulator {
             let _ = back.try_send(instance);
         }
         let client = local_client()?;
-        Ok(Self { client, free: Mutex::new(free), back, busy: SyncMutex::default(), launch, folder })
+        Ok(Self {
+            client,
+            free: Mutex::new(free),
+            back,
+            busy: SyncMutex::default(),
+            peak: AtomicU64::new(0),
+            launch,
+            folder,
+        })
     }
 
     /// Calls the function with an event, and waits for its answer. An instance that died of it is replaced.
@@ -126,6 +136,7 @@ impl Emulator {
         let url = format!("http://{}/2015-03-31/functions/function/invocations", instance.address);
         let answered = answer(self.client.post(url).body(payload.to_string())).await;
         self.busy().retain(|busy| *busy != id);
+        self.peak.fetch_max(peak_memory(id), Ordering::Relaxed);
         if answered.is_err() && instance.is_dead() {
             instance = self.launch.start(instance.log.clone()).await?;
         }
@@ -147,6 +158,11 @@ impl Emulator {
     /// How many calls run now.
     pub fn calls(&self) -> usize {
         self.busy().len()
+    }
+
+    /// The most memory that a process of the function had resident in any call so far, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
     }
 
     fn busy(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
@@ -255,6 +271,16 @@ fn children(id: u32) -> Vec<String> {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The most memory that the processes under an emulator ever had resident, in KiB (`VmHWM` of `proc_pid_status(5)`).
+fn peak_memory(emulator: u32) -> u64 {
+    let peak = |id: String| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    children(emulator).into_iter().filter_map(peak).max().unwrap_or(0)
 }
 
 /// Ends processes at once.
