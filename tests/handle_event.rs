@@ -130,3 +130,41 @@ async fn what_is_no_event_is_refused_once_and_for_all() {
     let ran = handle(&world, &json!({ "hello": "world" })).await;
     assert_eq!((ran.code, &ran.lines()[0]["outcome"]), (0, &json!("refused")), "{}", ran.stdout);
 }
+
+/// Every object of the sample as a message of one queue, in an order of chance.
+fn messages(world: &World) -> Value {
+    let mut keys: Vec<String> = world.sample.objects().map(|object| object.key).collect();
+    // A fixed order that has nothing to do with that of the keys.
+    keys.sort_by_key(|key| key.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)));
+    let message = |(at, key): (usize, &String)| {
+        let body = created(key, "2018-06-01T00:00:00Z").to_string();
+        json!({ "messageId": at.to_string(), "eventSource": "aws:sqs", "eventSourceARN": "arn", "body": body })
+    };
+    json!({ "Records": keys.iter().enumerate().map(message).collect::<Vec<_>>() })
+}
+
+#[tokio::test]
+async fn after_the_events_of_a_whole_archive_the_inventory_has_nothing_left_to_do() {
+    let world = World::new(Backend::Memory, 2_000).await;
+    let ran = handle(&world, &messages(&world)).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let lines = ran.lines();
+    assert!(lines.iter().all(|line| line["outcome"] != "refused" && line["outcome"] != "retry"));
+    let archives = lines.iter().filter(|line| !line["key"].as_str().unwrap().ends_with(".json"));
+    assert!(archives.into_iter().all(|line| line["requests"].as_u64().unwrap() <= 3));
+    let by_events = world.records().await;
+    assert!(by_events.len() > 100, "{}", by_events.len());
+    let report = world.catch_up().await;
+    let store = &report["store"];
+    assert_eq!((&store["created"], &store["updated"]), (&json!(0), &json!(0)), "{report:#}");
+    // Nor would an inventory alone have written anything else.
+    for record in &by_events {
+        world.delete(record["id"].as_str().unwrap()).await;
+    }
+    let report = world.catch_up().await;
+    assert_eq!(report["store"]["created"], by_events.len());
+    let by_inventory = world.records().await;
+    let differing: Vec<_> =
+        by_inventory.iter().zip(&by_events).filter(|(ours, theirs)| ours != theirs).take(3).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use buildhub_core::event::Change;
 use buildhub_core::{ObjectKey, Variables};
 use buildhub_indexer::events::{Events, Handled, Stored};
+use buildhub_kinto::{Condition, Deletion};
 use buildhub_testkit::kinto::{Backend, KintoServer};
-use common::{Memory, buildhub_json, event, events, json, minute, stored, variables};
+use common::{Memory, buildhub_json, dated_buildhub_json, event, events, json, minute, stored, variables};
 use serde_json::Value;
 
 const CANDIDATE: &str = "pub/firefox/candidates/64.0-candidates/build2/mac";
@@ -115,6 +116,42 @@ async fn a_whole_record_is_written_without_asking_for_its_archive() {
 }
 
 #[tokio::test]
+async fn a_whole_record_replaces_nothing_that_is_of_the_same_object() {
+    let world = World::new().await;
+    let events = world.events();
+    let (archive, key) = (format!("{CANDIDATE}/fr/Firefox 64.0.dmg"), format!("{CANDIDATE}/fr/buildhub.json"));
+    world.archive.put(&format!("{CANDIDATE}/en-US/firefox-64.0.json"), minute(0), &json("release", "abc"));
+    // Of the size and date that the file says.
+    world.archive.put(&archive, minute(-60), "archive");
+    world.archive.put(&key, minute(0), &buildhub_json(&format!("https://x.example/{archive}"), "release", "other"));
+    assert_eq!(created(&events, &archive).await, stored_as(1, 0, 0, 0));
+    assert_eq!(created(&events, &key).await, stored_as(0, 0, 2, 0));
+    assert_eq!(stored(&events).await["firefox_64-0rc2_macosx_fr"]["source"]["revision"], "abc");
+}
+
+#[tokio::test]
+async fn what_a_file_says_of_an_archive_gives_way_to_the_archive_itself_however_late_its_date() {
+    let world = World::new().await;
+    let events = world.events();
+    let (archive, key) = (format!("{CANDIDATE}/fr/Firefox 64.0.dmg"), format!("{CANDIDATE}/fr/buildhub.json"));
+    let body = dated_buildhub_json(&format!("https://x.example/{archive}"), "release", "abc", "2030-01-01T00:00:00Z");
+    world.archive.put(&key, minute(0), &body);
+    let date = async || stored(&events).await["firefox_64-0rc2_macosx_fr"]["download"]["date"].clone();
+    // It is not there, so it cannot be older than what is still out of sight.
+    assert_eq!(created(&events, &key).await, stored_as(1, 0, 0, 0));
+    assert_eq!(date().await, "2018-11-14T23:56:00Z");
+    world.archive.put(&archive, minute(0), "archive");
+    assert_eq!(created(&events, &archive).await, stored_as(0, 1, 0, 0));
+    assert_eq!(date().await, "2018-11-15T00:00:00Z");
+    // It is there, and older than the file says.
+    world.archive.put(&archive, minute(-60), "archive");
+    let deleted = events.target().collection.delete("firefox_64-0rc2_macosx_fr", Condition::None).await.unwrap();
+    assert!(matches!(deleted, Deletion::Deleted { .. }));
+    assert_eq!(created(&events, &key).await, stored_as(1, 1, 0, 0));
+    assert_eq!(date().await, "2018-11-14T23:00:00Z");
+}
+
+#[tokio::test]
 async fn a_release_of_firefox_counts_as_beta_too_where_that_is_wanted() {
     let world = World::with(false, &[("RELEASE_AS_BETA", "true"), ("REMOVE_DELETED", "true")]).await;
     let events = world.events();
@@ -213,7 +250,8 @@ async fn a_wrong_password_loses_no_event() {
     let vars = world.vars.clone().with("AUTH", "somebody:else").with("INITIALIZE_SERVER", "false");
     world.archive.put(&key, minute(3), "another");
     let answer = events(&vars, &world.archive).handle(&event(Change::Created, &key, minute(0)), minute(1)).await;
-    assert!(answer.result.unwrap_err().is_transient());
+    let fault = answer.result.unwrap_err();
+    assert!(fault.is_transient() && fault.needs_a_person(), "{fault}");
 }
 
 #[tokio::test]

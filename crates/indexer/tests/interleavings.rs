@@ -11,7 +11,7 @@ use std::sync::Arc;
 use buildhub_core::event::{Change, ObjectEvent};
 use buildhub_indexer::events::Events;
 use buildhub_testkit::kinto::{Backend, KintoServer};
-use common::{Memory, buildhub_json, caught_up, event, events, json, minute, stored, variables};
+use common::{Memory, caught_up, dated_buildhub_json, event, events, json, second, stored, variables};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -20,6 +20,9 @@ const BUILD2: &str = "pub/firefox/candidates/64.0-candidates/build2";
 const RELEASE: &str = "pub/firefox/releases/64.0";
 const NIGHTLY: &str = "pub/firefox/nightly/2018/11/2018-11-15-10-00-05-mozilla-central";
 const FENNEC: &str = "pub/mobile/nightly/2018/11/2018-11-15-10-00-05-mozilla-central-android-api-16";
+
+/// Later than everything that happens.
+const LATE: &str = "2018-12-24T18:00:00Z";
 
 /// A world of objects: their keys, and the bodies of those that are metadata.
 fn objects() -> Vec<(String, Option<String>)> {
@@ -46,11 +49,11 @@ fn objects() -> Vec<(String, Option<String>)> {
     ]
 }
 
-/// Whole records: beside a candidate that has other metadata too, and beside one that has not.
+/// Whole records, dated later than everything: beside a candidate that has other metadata too, and beside one that has not.
 fn whole_records() -> Vec<(String, Option<String>)> {
     let of = |folder: &str, revision: &str| {
         let url = format!("https://archive.mozilla.org/{folder}/Firefox 64.0.dmg");
-        (format!("{folder}/buildhub.json"), Some(buildhub_json(&url, "release", revision)))
+        (format!("{folder}/buildhub.json"), Some(dated_buildhub_json(&url, "release", revision, LATE)))
     };
     let other = "pub/firefox/candidates/64.0-candidates/build2/win64/en-US";
     let url = format!("https://archive.mozilla.org/{other}/Firefox Setup 64.0.exe");
@@ -60,7 +63,7 @@ fn whole_records() -> Vec<(String, Option<String>)> {
         of(&format!("{RELEASE}/mac/fr"), "ddd3"),
         (format!("{other}/Firefox Setup 64.0.exe"), None),
         (format!("{}/Firefox Setup 64.0.exe", other.replace("en-US", "fr")), None),
-        (format!("{other}/buildhub.json"), Some(buildhub_json(&url, "release", "ddd4"))),
+        (format!("{other}/buildhub.json"), Some(dated_buildhub_json(&url, "release", "ddd4", LATE))),
     ]
 }
 
@@ -102,13 +105,13 @@ struct Play {
     queue: Vec<ObjectEvent>,
     /// Keys out of sight, and how many steps more.
     hidden: Vec<(String, usize)>,
-    minutes: i64,
+    seconds: i64,
 }
 
 impl Play {
     async fn step(&mut self, step: &Step) {
         // Slow enough that dates differ, fast enough that nothing out of sight is given up.
-        self.minutes += 1;
+        self.seconds += 10;
         for (_, left) in &mut self.hidden {
             *left = left.saturating_sub(1);
         }
@@ -122,21 +125,21 @@ impl Play {
 
     fn put(&mut self, object: usize, late: usize, copies: usize) {
         let (key, body) = self.objects[object].clone();
-        let body = body.unwrap_or_else(|| "x".repeat(usize::try_from(self.minutes).unwrap()));
-        self.archive.put(&key, minute(self.minutes), &body);
+        let body = body.unwrap_or_else(|| "x".repeat(usize::try_from(self.seconds).unwrap()));
+        self.archive.put(&key, second(self.seconds), &body);
         if late > 0 {
             self.archive.files().get_mut(&key).unwrap().is_visible = false;
             self.hidden.push((key.clone(), late));
         }
         for _ in 0..copies {
-            self.queue.push(event(Change::Created, &key, minute(self.minutes)));
+            self.queue.push(event(Change::Created, &key, second(self.seconds)));
         }
     }
 
     fn remove(&mut self, object: usize) {
         let (key, None) = self.objects[object].clone() else { return };
         if self.archive.files().remove(&key).is_some() {
-            self.queue.push(event(Change::Removed, &key, minute(self.minutes)));
+            self.queue.push(event(Change::Removed, &key, second(self.seconds)));
         }
     }
 
@@ -157,9 +160,7 @@ impl Play {
             return;
         }
         let event = self.queue.swap_remove(which % self.queue.len());
-        // The event is seconds old, whatever the steps in between were.
-        let now = event.time.unwrap() + jiff::SignedDuration::from_secs(20);
-        match self.events.handle(&event, now).await.result {
+        match self.events.handle(&event, second(self.seconds)).await.result {
             Err(fault) if fault.is_transient() => self.queue.push(event),
             Err(fault) => panic!("{event:?}: {fault}"),
             Ok(_) => {}
@@ -170,10 +171,11 @@ impl Play {
     async fn finish(&mut self) {
         self.reveal(|_| true);
         for round in 0.. {
-            assert!(round < 4, "{:?} come again for ever", self.queue);
+            assert!(round < 5, "{:?} come again for ever", self.queue);
             for event in std::mem::take(&mut self.queue) {
-                let late = event.time.unwrap() + jiff::SignedDuration::from_hours(1);
-                if self.events.handle(&event, late).await.result.is_err_and(|fault| fault.is_transient()) {
+                // The last round is an hour later.
+                let now = second(self.seconds + 3600 * i64::from(round == 3));
+                if self.events.handle(&event, now).await.result.is_err_and(|fault| fault.is_transient()) {
                     self.queue.push(event);
                 }
             }
@@ -189,7 +191,9 @@ fn in_any_order(is_site: bool, removals: bool, objects: &[(String, Option<String
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let kinto = runtime.block_on(KintoServer::start(Backend::Memory)).unwrap();
     let number = std::cell::Cell::new(0);
-    let config = Config { cases: 24, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    // Small worlds meet themselves more often, and take less time.
+    let cases = if objects.len() < 8 { 64 } else { 24 };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&steps(objects.len(), removals), |steps| {
         number.set(number.get() + 1);
@@ -198,7 +202,7 @@ fn in_any_order(is_site: bool, removals: bool, objects: &[(String, Option<String
         let archive = Memory::new(is_site);
         let events = events(&vars, &archive);
         let (queue, hidden) = (Vec::new(), Vec::new());
-        let mut play = Play { archive, events, objects: objects.to_vec(), queue, hidden, minutes: 0 };
+        let mut play = Play { archive, events, objects: objects.to_vec(), queue, hidden, seconds: 0 };
         runtime.block_on(async {
             for step in &steps {
                 play.step(step).await;
@@ -226,6 +230,16 @@ fn in_a_site_any_order_ends_with_the_records_of_a_catch_up() {
 fn with_removals_any_order_ends_with_the_records_of_a_catch_up() {
     let all: Vec<_> = objects().into_iter().chain(whole_records()).collect();
     in_any_order(false, true, &all, &[("REMOVE_DELETED", "true")]);
+}
+
+#[test]
+fn of_two_archives_of_one_build_that_come_and_go_the_better_one_there_is_is_the_record() {
+    let small: Vec<_> = objects()
+        .into_iter()
+        .filter(|(key, _)| key.contains("64.0/mac/") || key.contains("build2/mac/en-US/"))
+        .collect();
+    assert_eq!(small.len(), 4);
+    in_any_order(false, true, &small, &[("REMOVE_DELETED", "true"), ("RELEASE_AS_BETA", "true")]);
 }
 
 #[test]

@@ -148,3 +148,33 @@ async fn an_archive_that_is_not_there_costs_one_request() {
         assert_eq!(archive.take_requests().len(), 1, "{key}");
     }
 }
+
+/// What an event of each kind of build asks for where all metadata is there, and in which archive.
+#[tokio::test]
+async fn each_kind_of_build_costs_what_it_is_said_to() {
+    let nightly = "pub/firefox/nightly/2018/11/2018-11-10-19-37-05-mozilla-central";
+    let kinds = [
+        (format!("{nightly}/firefox-65.0a1.en-US.win64.installer.exe"), 2),
+        (format!("{nightly}-l10n/firefox-65.0a1.fr.win64.installer.exe"), 3),
+        ("pub/firefox/nightly/2015/11/2015-11-10-19-37-05-mozilla-central/firefox-45.0a1.fr.mac.dmg".to_owned(), 2),
+        ("pub/firefox/candidates/50.0-candidates/build2/mac/fr/Firefox 50.0.dmg".to_owned(), 2),
+        ("pub/firefox/candidates/64.0-candidates/build2/mac/en-US/Firefox 64.0.dmg".to_owned(), 2),
+        ("pub/firefox/candidates/64.0-candidates/build2/mac/fr/Firefox 64.0.dmg".to_owned(), 3),
+        ("pub/firefox/releases/50.0/mac/fr/Firefox 50.0.dmg".to_owned(), 3),
+        ("pub/firefox/releases/64.0/mac/fr/Firefox 64.0.dmg".to_owned(), 3),
+        ("pub/fenix/releases/107.0b6/android/fenix-107.0b6-android/fenix-107.0b6.multi.android.aab".to_owned(), 2),
+    ];
+    for (key, expected) in kinds {
+        for is_site in [false, true] {
+            let archive = Memory::new(is_site);
+            archive.put(&key, minute(0), "archive");
+            for (number, address) in build(&key).metadata_keys(Some(2)).iter().enumerate() {
+                archive.put(address, minute(0), &body(address, File::Good, number).unwrap());
+            }
+            let found = search(&*archive, &library(&archive), &build(&key)).await.unwrap().unwrap();
+            assert_eq!(is_found(&found.metadata).as_deref(), Some("abc0"), "{key}");
+            let requests = archive.take_requests();
+            assert_eq!(requests.len(), expected, "{key}: {requests:?}");
+        }
+    }
+}

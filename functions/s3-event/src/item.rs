@@ -55,6 +55,9 @@ pub enum Failure {
     Retry {
         /// Why.
         reason: String,
+        /// Whether all of them will until a person repairs it.
+        #[serde(skip)]
+        needs_a_person: bool,
     },
 }
 
@@ -62,7 +65,10 @@ impl From<&Result<Handled, EventFault>> for Outcome {
     fn from(result: &Result<Handled, EventFault>) -> Self {
         match result {
             Ok(handled) => Self::Handled(handled.clone()),
-            Err(fault) if fault.is_transient() => Self::Failed(Failure::Retry { reason: fault.to_string() }),
+            Err(fault) if fault.is_transient() => {
+                let (reason, needs_a_person) = (fault.to_string(), fault.needs_a_person());
+                Self::Failed(Failure::Retry { reason, needs_a_person })
+            }
             Err(fault) => Self::Failed(Failure::Refused { reason: fault.to_string() }),
         }
     }
@@ -121,7 +127,18 @@ impl Item {
         let (message, bucket, key) = (self.message.as_deref(), self.bucket.as_deref(), self.key.as_deref());
         let (outcome, requests) = (self.outcome.name(), self.requests);
         match &self.outcome {
-            Outcome::Failed(Failure::Retry { reason }) => {
+            Outcome::Failed(Failure::Retry { reason, needs_a_person: true }) => {
+                tracing::error!(
+                    message_id = message,
+                    bucket,
+                    key,
+                    outcome,
+                    requests,
+                    reason,
+                    "to be repaired by a person"
+                );
+            }
+            Outcome::Failed(Failure::Retry { reason, .. }) => {
                 tracing::warn!(message_id = message, bucket, key, outcome, requests, reason, "to come again");
             }
             Outcome::Failed(Failure::Refused { reason }) => {

@@ -159,7 +159,7 @@ impl Handling {
             return Ok(Answer::Batch(ids.into_iter().collect()));
         }
         match failed.first().map(|item| &item.outcome) {
-            Some(Outcome::Failed(Failure::Retry { reason })) => {
+            Some(Outcome::Failed(Failure::Retry { reason, .. })) => {
                 Err(Error::Retry { count: failed.len(), reason: reason.clone() })
             }
             _ => Ok(Answer::Done { events: self.items.len() }),

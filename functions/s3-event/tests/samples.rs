@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use buildhub_core::{Deadline, Variables};
 use buildhub_testkit::kinto::{Backend, KintoServer};
-use buildhub_testkit::site::{ArchiveSite, Content};
+use buildhub_testkit::site::{ArchiveSite, Content, Failure};
 use s3_event::{Answer, Context, handle, handler};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -153,4 +154,26 @@ async fn a_batch_whose_messages_cannot_be_told_apart_comes_again_whole() {
     let mut payload = sample("sqs.json");
     payload["Records"][0].as_object_mut().unwrap().remove("messageId");
     assert!(handler(payload, &world.context(), Deadline::NONE).await.is_err());
+}
+
+#[tokio::test]
+async fn a_slow_item_comes_again_alone() {
+    let world = World::new().await;
+    world.write_all();
+    world.site.fail("/pub/firefox/releases/60.0/win32/fr/", Failure::Slow(Duration::from_hours(1)));
+    let mut payload = sample("sqs.json");
+    let slow = payload["Records"][0]["messageId"].as_str().unwrap().to_owned();
+    let mut quick = payload["Records"][0].clone();
+    quick["messageId"] = json!("quick");
+    quick["body"] = json!(sample("s3-buildhub-json.json").to_string());
+    payload["Records"].as_array_mut().unwrap().push(quick);
+    let deadline = Deadline::after(Duration::from_secs(8));
+    let handling = handle(&payload, &world.context(), deadline).await.unwrap();
+    let outcome = |message: &str| {
+        let item = handling.items.iter().find(|item| item.message.as_deref() == Some(message)).unwrap();
+        item.outcome.name()
+    };
+    assert_eq!((outcome("quick"), outcome(&slow)), ("stored", "retry"));
+    let Answer::Batch(answer) = handling.answer().unwrap() else { panic!("a batch is answered as one") };
+    assert_eq!(answer.failed().collect::<Vec<_>>(), [slow]);
 }

@@ -6,15 +6,17 @@
 //!
 //! A `buildhub.json` is a whole record besides. That record is written first, without asking for the archive; then
 //! follow those of the archives that share the file, by what the archive says of them. Should that include the same
-//! archive, its own date, size and best metadata are right, and replace what the file said.
+//! archive, its own date, size and best metadata are right, and replace what the file said. An archive that comes into
+//! sight later does so too, since what the file says is never dated later than an archive that cannot be seen yet.
 
 use std::collections::BTreeMap;
 
 use buildhub_core::event::ObjectEvent;
 use buildhub_releases::{Form, Key, Metadata, MetadataKey, Place, Reach, classify, record_from_buildhub_json};
+use jiff::Timestamp;
 
 use super::outcome::{EventFault, Handled, Stored};
-use super::work::{Work, all_refused};
+use super::work::{VISIBLE_WITHIN, Work, all_refused};
 use super::write::write_all;
 use crate::archive::{Archive as _, FileFacts, below};
 use crate::metadata::Lookup;
@@ -43,9 +45,11 @@ impl Work<'_> {
         event: &ObjectEvent,
     ) -> Result<Handled, EventFault> {
         let Some(body) = self.library.read(metadata.key).await? else { return self.absent(event) };
-        let mut stored = write_all(self.collection, self.record_of_file(metadata, &body)).await?;
+        let of_file = self.record_of_file(metadata, &body);
+        let mut stored = write_all(self.collection, &of_file, &[]).await?;
+        let provisional: Vec<u64> = of_file.iter().map(|ready| ready.fact.source).collect();
         match Metadata::parse(metadata.key, &body) {
-            Ok(_) => stored.add(self.described(metadata).await?),
+            Ok(_) => stored.add(self.described(metadata, &provisional).await?),
             Err(error) if stored.is_empty() => return Err(EventFault::Refused(error.to_string())),
             Err(_) => {}
         }
@@ -64,6 +68,7 @@ impl Work<'_> {
             // Every writer writes the same address, or they would overwrite one another for ever.
             let key = record.download.url.rfind("/pub/").and_then(|at| record.download.url.get(at + 1..));
             record.download.url = format!("{}{}", self.making.download_url, key.unwrap_or(&record.download.url));
+            record.download.date = not_after(&record.download.date, self.now - VISIBLE_WITHIN);
             record.check().map_err(|refusal| refusal.to_string())?;
             self.making.ready(&record).map_err(|error| error.to_string())
         });
@@ -79,7 +84,7 @@ impl Work<'_> {
     }
 
     /// The records of the archives that a file is the metadata of.
-    async fn described(&self, metadata: &MetadataKey<'_>) -> Result<Stored, EventFault> {
+    async fn described(&self, metadata: &MetadataKey<'_>, provisional: &[u64]) -> Result<Stored, EventFault> {
         let (reach, highest) = self.reach(metadata).await?;
         let mut files = Files::default();
         for reach in &reach {
@@ -100,7 +105,7 @@ impl Work<'_> {
                 Err(error) => stored.refused.push(format!("{key}: {error}")),
             }
         }
-        stored.add(write_all(self.collection, records).await?);
+        stored.add(write_all(self.collection, &records, provisional).await?);
         Ok(stored)
     }
 
@@ -137,5 +142,13 @@ impl Work<'_> {
             files.folders.push(folder);
         }
         Ok(())
+    }
+}
+
+/// A record's date, or `latest` where it is later.
+fn not_after(date: &str, latest: Timestamp) -> String {
+    match date.parse::<Timestamp>() {
+        Ok(stated) if stated > latest => Timestamp::from_second(latest.as_second()).unwrap_or(latest).to_string(),
+        _ => date.to_owned(),
     }
 }

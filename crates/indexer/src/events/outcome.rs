@@ -109,6 +109,21 @@ impl From<ReadyError> for EventFault {
 }
 
 impl EventFault {
+    /// Whether every event will fail like this until a person repairs it: credentials, permissions, a collection or an
+    /// address that is wrong.
+    pub fn needs_a_person(&self) -> bool {
+        let (Self::Kinto(error) | Self::Target(TargetError::Kinto(error))) = self else {
+            return matches!(self, Self::Target(TargetError::Manifest(_)));
+        };
+        matches!(
+            error,
+            KintoError::Unauthorized { .. }
+                | KintoError::Forbidden { .. }
+                | KintoError::Missing { .. }
+                | KintoError::NotKinto { .. }
+        )
+    }
+
     /// Whether it may pass, so that the event should come again. What is wrong with the event itself never passes; what
     /// is wrong with everybody (a password, a server that is away) is repaired by a person, and nothing is lost until
     /// then.

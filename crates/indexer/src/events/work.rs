@@ -46,7 +46,7 @@ impl Work<'_> {
         let Lookup::Found(metadata) = found.metadata else { return Ok(Some(Handled::WithoutMetadata)) };
         let records = self.making.records(build, found.facts.size, found.facts.date, Some(&metadata));
         let records = records.map_err(|error| refused(build.key, &error))?;
-        let stored = write_all(self.collection, records).await?;
+        let stored = write_all(self.collection, &records, &[]).await?;
         all_refused(&stored)?;
         Ok(Some(Handled::Stored(stored)))
     }

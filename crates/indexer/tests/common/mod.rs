@@ -36,6 +36,11 @@ pub fn minute(number: i64) -> Timestamp {
     start + SignedDuration::from_mins(number)
 }
 
+/// A moment: so many seconds after a day's beginning.
+pub fn second(number: i64) -> Timestamp {
+    minute(0) + SignedDuration::from_secs(number)
+}
+
 /// A file as it lies there.
 #[derive(Debug, Clone)]
 pub struct File {
@@ -124,7 +129,6 @@ pub fn variables(kinto: &KintoServer, collection: &str) -> Variables {
         .with("SERVER_URL", kinto.url())
         .with("COLLECTION", collection)
         .with("ARCHIVE_URL", URL)
-        .with("NB_RETRY_REQUEST", "0")
         .with("PRODUCTS", "firefox, thunderbird, mobile, devedition, focus, fenix")
 }
 
@@ -202,12 +206,17 @@ pub fn json(channel: &str, revision: &str) -> String {
 
 /// A `buildhub.json` of an archive, dated an hour before anything was stored.
 pub fn buildhub_json(url: &str, channel: &str, revision: &str) -> String {
+    dated_buildhub_json(url, channel, revision, "2018-11-14T23:00:00.123Z")
+}
+
+/// A `buildhub.json` of an archive of that date.
+pub fn dated_buildhub_json(url: &str, channel: &str, revision: &str, date: &str) -> String {
     serde_json::json!({
         "build": { "id": "20181114190000", "date": "2018-11-14T19:00:00Z" },
         "source": { "product": "firefox", "repository": "https://hg.mozilla.org/releases/mozilla-release",
                     "tree": "releases/mozilla-release", "revision": revision },
         "target": { "channel": channel },
-        "download": { "url": url, "size": 7, "date": "2018-11-14T23:00:00.123Z", "mimetype": "x" },
+        "download": { "url": url, "size": 7, "date": date, "mimetype": "x" },
     })
     .to_string()
 }
