@@ -1,5 +1,5 @@
 //! What is sent to a queue arrives, each message once where nothing fails, and an error says what may come of it later.
-//! The server is one that answers as it is told: a real one does not refuse single messages on demand.
+//! Where messages are refused the server is one that answers as it is told: a real one does not do that on demand.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
@@ -11,6 +11,7 @@ use axum::{Json, Router, routing::post};
 use buildhub_core::Variables;
 use buildhub_core::aws::{AwsSettings, Service};
 use buildhub_core::queue::{MESSAGE_LIMIT, Outgoing, QueueError, Queues, SharedQueue};
+use buildhub_testkit::moto::{Moto, QueueSettings};
 use serde_json::{Value, json};
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/records.fifo";
@@ -103,6 +104,35 @@ async fn messages_are_sent_ten_in_a_call_with_their_group_and_in_their_order() {
     assert_eq!(first["MessageGroupId"], "build-hub/releases");
     assert_eq!(first["MessageDeduplicationId"], "part-1");
     assert_eq!(queue.describe(), URL);
+}
+
+#[tokio::test]
+async fn a_fifo_queue_has_each_message_once_in_the_order_in_which_they_were_sent() {
+    let moto = Moto::start().await.unwrap();
+    let settings = QueueSettings { visibility: 60, fifo: true, dead_letters: None };
+    let real = moto.create_queue("records.fifo", &settings).await.unwrap();
+    let queues =
+        Queues::new(AwsSettings::from_variables(&moto.variables().into_iter().collect(), Service::Sqs).unwrap());
+    let queue = queues.open(&real.url).await;
+    let message = |number: usize| Outgoing {
+        body: number.to_string(),
+        group: Some("releases".into()),
+        // The third is the first once more.
+        deduplication: Some(if number == 2 { "0".into() } else { number.to_string() }),
+    };
+    queue.send((0..12).map(message).collect()).await.unwrap();
+    let mut received = Vec::new();
+    while received.len() < 11 {
+        for message in moto.receive(&real, 10).await.unwrap() {
+            moto.delete(&real, &message.receipt).await.unwrap();
+            received.push(message.body);
+        }
+    }
+    assert_eq!(received.join(" "), "0 1 3 4 5 6 7 8 9 10 11");
+
+    let nowhere = queues.open(&real.url.replace("records.fifo", "nowhere.fifo")).await;
+    let error = nowhere.send(vec![message(0)]).await.unwrap_err().to_string();
+    assert!(error.contains("nowhere.fifo") && error.contains("us-east-1 is asked"), "{error}");
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::sync::{Arc, Mutex};
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Json, Router, routing::post};
 use buildhub_core::Variables;
@@ -24,6 +26,38 @@ async fn a_secret_and_a_parameter_stand_in_their_settings_place() {
     assert_eq!(resolved.get("SENTRY_DSN"), Some("https://key@sentry.example/1"));
     assert_eq!(resolved.get("AUTH_ARN"), None);
     resolve(resolved).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_read_is_logged_at_no_level() {
+    let moto = Moto::start().await.unwrap();
+    let auth = moto.create_secret("auth", "me:hush").await.unwrap();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let guard = tracing::subscriber::set_default(subscriber.finish());
+    let resolved = resolve(variables(&moto).with("AUTH_ARN", auth)).await.unwrap();
+    drop(guard);
+    assert_eq!(resolved.get("AUTH"), Some("me:hush"));
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("TRACE"), "{log}");
+    assert!(!log.contains("hush") && !log.contains("testkit-secret"), "{log}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
