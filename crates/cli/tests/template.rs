@@ -89,6 +89,16 @@ fn every_variable_that_the_template_sets_is_a_setting() {
     }
 }
 
+/// The SAM CLI passes over a variable that the function does not have.
+#[test]
+fn every_setting_of_the_functions_on_this_machine_is_one_that_the_template_sets() {
+    let file = std::fs::read_to_string(root().join("events/local.json")).unwrap();
+    let settings: serde_json::Value = serde_json::from_str(&file).unwrap();
+    for name in settings["Parameters"].as_object().unwrap().keys() {
+        assert!(TEMPLATE.lines().any(|line| line.trim().starts_with(&format!("{name}: "))), "{name} is set nowhere");
+    }
+}
+
 #[test]
 fn the_readme_explains_every_parameter_and_every_alarm() {
     let alarms = entries("Resources").into_iter().filter(|(_, text)| text.contains("AWS::CloudWatch::Alarm"));
