@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use buildhub_core::{Deadline, Variables};
+use buildhub_indexer::events::Handled;
 use buildhub_testkit::kinto::{Backend, KintoServer};
+use buildhub_testkit::s3::S3Server;
 use buildhub_testkit::site::{ArchiveSite, Content, Failure};
-use s3_event::{Answer, Context, handle, handler};
+use s3_event::{Answer, Context, Outcome, handle, handler};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -157,6 +159,31 @@ async fn a_batch_whose_messages_cannot_be_told_apart_comes_again_whole() {
 }
 
 #[tokio::test]
+async fn without_another_the_archive_is_the_bucket_that_an_event_names() {
+    let world = World::new().await;
+    world.write_all();
+    let s3 = S3Server::start().await.unwrap();
+    s3.link_bucket("net-mozaws-prod-delivery-firefox", world.folder.path()).unwrap();
+    let variables: Variables = s3.variables().into_iter().collect();
+    let context = Context::from_variables(&variables.with("SERVER_URL", world.kinto.url())).unwrap();
+    let handling = handle(&sample("sqs.json"), &context, Deadline::NONE).await.unwrap();
+    assert_eq!(handling.items[0].outcome.name(), "stored", "{:?}", handling.items);
+    assert_eq!(world.site.requests(), 0);
+    // The record is of that object: its removal is its own.
+    std::fs::remove_file(world.folder.path().join("pub/firefox/releases/60.0/win32/fr/Firefox Setup 60.0.exe"))
+        .unwrap();
+    let variables: Variables = s3.variables().into_iter().collect();
+    let variables = variables.with("SERVER_URL", world.kinto.url()).with("REMOVE_DELETED", "true");
+    let context = Context::from_variables(&variables).unwrap();
+    let handling = handle(&sample("s3-removal.json"), &context, Deadline::NONE).await.unwrap();
+    assert_eq!(handling.items[0].outcome, Outcome::Handled(Handled::Removed { records: 1 }));
+    // In a bucket that is not there is nothing.
+    let elsewhere = json!({ "Records": [{ "eventName": "ObjectCreated:Put",
+        "s3": { "bucket": { "name": "not-there" }, "object": { "key": "pub/firefox/releases/60.0/win32/fr/Firefox+Setup+60.0.exe" } } }] });
+    assert_eq!(handle(&elsewhere, &context, Deadline::NONE).await.unwrap().items[0].outcome.name(), "gone");
+}
+
+#[tokio::test]
 async fn a_slow_item_comes_again_alone() {
     let world = World::new().await;
     world.write_all();
@@ -167,7 +194,7 @@ async fn a_slow_item_comes_again_alone() {
     quick["messageId"] = json!("quick");
     quick["body"] = json!(sample("s3-buildhub-json.json").to_string());
     payload["Records"].as_array_mut().unwrap().push(quick);
-    let deadline = Deadline::after(Duration::from_secs(8));
+    let deadline = Deadline::after(Duration::from_secs(15));
     let handling = handle(&payload, &world.context(), deadline).await.unwrap();
     let outcome = |message: &str| {
         let item = handling.items.iter().find(|item| item.message.as_deref() == Some(message)).unwrap();

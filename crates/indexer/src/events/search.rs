@@ -11,8 +11,10 @@
 //! | a candidate since `buildhub.json` | a listing of its folder, one of the `en-US` folder, the file |
 //! | a release | its head or its folder, the candidates of its version, the file beside the highest of them |
 //!
-//! Nothing that an inventory would find is lost: metadata that three requests do not reach (a release whose highest
-//! candidate has none) has an event of its own, which makes the records of all archives there are by then.
+//! Three requests do not reach all that an inventory would find: of a release whose highest candidate has no metadata,
+//! a file that lies elsewhere; behind a file that cannot be used, the next; of a repack, a file of its own where the plain
+//! build has none. Such a file has an event of its own, which makes the records of all archives there are by then, and
+//! what comes after it in spite of that is brought in by the inventory.
 
 use std::collections::HashMap;
 
