@@ -110,6 +110,20 @@ async fn a_service_that_cannot_be_reached_says_so() {
     assert!(!error.contains("hush"), "{error}");
 }
 
+/// Time passes by itself where nobody has anything to do.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_answers_is_given_up_while_there_is_time_to_say_so() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let arn = "arn:aws:ssm:us-east-1:123456789012:parameter/auth";
+    let variables = Variables::default()
+        .with("AWS_ENDPOINT_URL_SSM", format!("http://{}", silent.local_addr().unwrap()))
+        .with("AWS_ACCESS_KEY_ID", "key")
+        .with("AWS_SECRET_ACCESS_KEY", "hush")
+        .with("AUTH_ARN", arn);
+    let error = resolve(variables).await.unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot read AUTH_ARN from {arn}: no answer within 8 seconds")), "{error}");
+}
+
 /// moto lets everybody do everything: this server lets nobody, and says for which region and service it was signed.
 #[tokio::test]
 async fn a_role_that_may_not_read_a_secret_is_told_what_to_allow_by_the_region_of_the_arn() {

@@ -28,6 +28,9 @@ use super::fault::Fault;
 use super::{AwsSettings, Service};
 use crate::Secret;
 
+/// Tries of a call, the first included: a start has no time for more.
+const TRIES: u32 = 3;
+
 /// What is asked of a service.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -64,7 +67,7 @@ impl Call {
             .operation_name(self.target)
             .with_connection_poisoning()
             .endpoint_url(&address)
-            .standard_retry(config.retry_config().unwrap_or(&RetryConfig::standard()))
+            .standard_retry(&RetryConfig::standard().with_max_attempts(TRIES))
             .retry_classifier(TransientErrorClassifier::<Refusal>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
             .retry_classifier(AwsErrorCodeClassifier::<Refusal>::new())

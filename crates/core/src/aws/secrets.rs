@@ -2,6 +2,8 @@
 //!
 //! What stands in a function's configuration is readable by whoever may look at the function; an ARN there says nothing.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 
 use super::AwsSettings;
@@ -11,6 +13,10 @@ use crate::{SettingError, Variables};
 
 /// The secret settings, and the variable that may name each by its ARN instead.
 pub const SECRETS: [(&str, &str); 2] = [("AUTH", "AUTH_ARN"), ("SENTRY_DSN", "SENTRY_DSN_ARN")];
+
+/// How long a secret is waited for. Lambda gives a function ten seconds to start (AWS, "Understanding the Lambda execution
+/// environment lifecycle"), and would end a longer wait without a word.
+const WAIT: Duration = Duration::from_secs(8);
 
 /// A secret that cannot be had. None of them repeats it.
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +79,14 @@ async fn read(
     let arn = SecretArn::read(text).ok_or(SecretError::NotAnArn { variable })?;
     let settings = AwsSettings::from_variables(variables, arn.service())?;
     let unreadable = |reason| SecretError::Unreadable { variable, arn: text.to_owned(), reason };
-    match arn.call().send(&settings).await {
-        Ok(Some(secret)) if !secret.expose().trim().is_empty() => Ok(secret),
-        Ok(_) => Err(unreadable("it holds no text".to_owned())),
-        Err(fault) => Err(unreadable(reason(&arn, fault))),
+    match tokio::time::timeout(WAIT, arn.call().send(&settings)).await {
+        Ok(Ok(Some(secret))) if !secret.expose().trim().is_empty() => Ok(secret),
+        Ok(Ok(_)) => Err(unreadable("it holds no text".to_owned())),
+        Ok(Err(fault)) => Err(unreadable(reason(&arn, fault))),
+        Err(_) => Err(unreadable(format!(
+            "no answer within {} seconds; can the service be reached from this network?",
+            WAIT.as_secs()
+        ))),
     }
 }
 
