@@ -86,6 +86,28 @@ async fn metadata_makes_the_records_of_the_archives_that_came_before_it_the_rele
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_archive_and_its_metadata_written_at_the_same_time_one_finds_the_other() {
+    let world = World::new().await;
+    let events = Arc::new(world.events());
+    for build in 1..=24 {
+        let folder = format!("pub/firefox/candidates/64.0-candidates/build{build}/mac");
+        let write = |key: String, body: String| {
+            let (events, archive) = (Arc::clone(&events), Arc::clone(&world.archive));
+            tokio::spawn(async move {
+                archive.put(&key, minute(0), &body);
+                created(&events, &key).await
+            })
+        };
+        let one = write(format!("{folder}/fr/Firefox 64.0.dmg"), "archive".to_owned());
+        let other = write(format!("{folder}/en-US/firefox-64.0.json"), json("release", "abc"));
+        one.await.unwrap();
+        other.await.unwrap();
+        let id = format!("firefox_64-0rc{build}_macosx_fr");
+        assert_eq!(stored(&events).await[&id]["build"]["number"], build);
+    }
+}
+
 #[tokio::test]
 async fn only_the_metadata_of_the_highest_build_is_that_of_the_release() {
     let world = World::new().await;
@@ -265,4 +287,12 @@ async fn the_part_of_a_key_that_the_archives_address_names_is_left_out() {
     let mut event = event(Change::Created, &key, minute(0));
     event.key = ObjectKey::plain(format!("mirror/{key}"));
     assert_eq!(events.handle(&event, minute(1)).await.result.unwrap(), stored_as(1, 0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_handler_that_is_printed_tells_no_secret() {
+    let world = World::new().await;
+    let vars = world.vars.clone().with("AUTH", "keeper:hush-hush");
+    let printed = format!("{:?}", events(&vars, &world.archive));
+    assert!(printed.contains("build-hub") && !printed.contains("hush"), "{printed}");
 }

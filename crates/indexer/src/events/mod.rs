@@ -42,6 +42,9 @@ use work::Work;
 /// Buckets whose connections are kept. Events come from one or two.
 const MAX_BUCKETS: usize = 16;
 
+/// What the archive that is an event's bucket depends on. Nothing secret is kept.
+const OF_BUCKETS: [&str; 4] = ["DOWNLOAD_URL", "NB_PARALLEL_REQUESTS", "AWS_ENDPOINT_URL", "AWS_REGION"];
+
 /// Handles events: settings and connections, kept from one to the next.
 #[derive(Debug)]
 pub struct Events {
@@ -89,7 +92,8 @@ impl Events {
             ArchiveSettings::of_bucket(vars, "bucket")?;
         }
         let settings = EventSettings::from_variables(vars)?;
-        let (variables, places) = (vars.clone(), Cache::new(MAX_BUCKETS));
+        let kept = OF_BUCKETS.iter().filter_map(|name| Some(((*name).to_owned(), vars.get(name)?.to_owned())));
+        let (variables, places) = (kept.collect(), Cache::new(MAX_BUCKETS));
         let initialised = OnceCell::new();
         Ok(Self { variables, settings, archive, given: None, connector, target, initialised, places })
     }
