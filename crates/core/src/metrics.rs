@@ -219,7 +219,8 @@ mod tests {
         assert!(ALL.len() <= 100);
         for metric in ALL {
             assert!(metric.name.chars().all(|c| c.is_ascii_alphabetic()), "{}", metric.name);
-            assert!(metric.name.ends_with("Duration") == (metric.unit == Unit::Milliseconds), "{}", metric.name);
+            let is_a_time = ["Duration", "Delay"].iter().any(|end| metric.name.ends_with(end));
+            assert_eq!(is_a_time, metric.unit == Unit::Milliseconds, "{}", metric.name);
         }
     }
 }
