@@ -67,7 +67,7 @@ impl World {
 
     async fn queue(&self, name: &str) -> Queue {
         let dead_letters = Some((&self.dead, RECEIVES));
-        self.moto.create_queue(name, &QueueSettings { visibility: 3, fifo: false, dead_letters }).await.unwrap()
+        self.moto.create_queue(name, &QueueSettings { visibility: 5, fifo: false, dead_letters }).await.unwrap()
     }
 
     /// A bucket that tells a queue what happens in it.
