@@ -100,6 +100,26 @@ fn every_setting_of_the_functions_on_this_machine_is_one_that_the_template_sets(
 }
 
 #[test]
+fn both_writers_have_the_settings_that_decide_what_a_record_is() {
+    let (_, globals) = entries("Globals").remove(0);
+    for name in [
+        "SERVER_URL",
+        "BUCKET",
+        "COLLECTION",
+        "ARCHIVE_URL",
+        "DOWNLOAD_URL",
+        "PRODUCTS",
+        "RELEASE_AS_BETA",
+        "REMOVE_DELETED",
+    ] {
+        assert!(variable_named(name).is_some(), "{name} is no setting");
+        let set = format!("\n        {name}: ");
+        assert!(globals.contains(&set), "{name} is not in Globals, so the functions may disagree about it");
+        assert_eq!(TEMPLATE.matches(&format!(" {name}: ")).count(), 1, "{name} is set for one function as well");
+    }
+}
+
+#[test]
 fn the_readme_explains_every_parameter_and_every_alarm() {
     let alarms = entries("Resources").into_iter().filter(|(_, text)| text.contains("AWS::CloudWatch::Alarm"));
     for (name, _) in entries("Parameters").into_iter().chain(alarms) {
