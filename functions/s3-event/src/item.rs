@@ -80,6 +80,15 @@ impl Outcome {
         matches!(self, Self::Failed(Failure::Retry { .. }))
     }
 
+    /// Whether records were written or removed.
+    pub(crate) fn changed_records(&self) -> bool {
+        match self {
+            Self::Handled(Handled::Stored(stored)) => stored.created + stored.updated > 0,
+            Self::Handled(Handled::Removed { records }) => *records > 0,
+            _ => false,
+        }
+    }
+
     /// Its name, as it is printed.
     pub fn name(&self) -> &'static str {
         match self {

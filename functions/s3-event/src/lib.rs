@@ -128,9 +128,11 @@ async fn handle_group(group: Group, context: &Context, deadline: Deadline, margi
         let late = || events::Answer { result: Err(EventFault::Late), requests: 0 };
         let answer = deadline.allow(margin, handling).await.unwrap_or_else(late);
         requests += answer.requests;
-        // Should one of them come again, all do.
-        if !outcome.as_ref().is_some_and(Outcome::is_retry) {
-            outcome = Some(Outcome::from(&answer.result));
+        let next = Outcome::from(&answer.result);
+        // Should one of them come again, all do; else what was done says more than that nothing was.
+        let is_said = |said: &Outcome| said.is_retry() || said.changed_records() && !next.is_retry();
+        if !outcome.as_ref().is_some_and(is_said) {
+            outcome = Some(next);
         }
     }
     let now = Timestamp::now();

@@ -151,6 +151,24 @@ async fn several_events_of_one_object_are_handled_once() {
 }
 
 #[tokio::test]
+async fn an_archive_is_a_record_though_an_older_version_of_it_was_removed_after() {
+    let world = World::new().await;
+    world.write_all();
+    let mut payload = sample("s3.json");
+    let mut removal = payload["Records"][0].clone();
+    removal["eventName"] = json!("ObjectRemoved:Delete");
+    let mut tagging = payload["Records"][0].clone();
+    tagging["eventName"] = json!("ObjectTagging:Put");
+    for (event, sequencer) in [(&mut removal, "FF"), (&mut tagging, "FFF")] {
+        event["s3"]["object"]["sequencer"] = json!(sequencer);
+    }
+    payload["Records"].as_array_mut().unwrap().extend([removal, tagging]);
+    let handling = handle(&payload, &world.context(), Deadline::NONE).await.unwrap();
+    let outcomes: Vec<_> = handling.items.iter().map(|item| item.outcome.name()).collect();
+    assert_eq!(outcomes, ["stored"; 3], "{:?}", handling.items);
+}
+
+#[tokio::test]
 async fn a_batch_whose_messages_cannot_be_told_apart_comes_again_whole() {
     let world = World::new().await;
     let mut payload = sample("sqs.json");

@@ -6,26 +6,34 @@ use buildhub_core::event::{Change, ObjectEvent};
 
 /// The events of one object that have to be handled, of all that came together.
 ///
-/// Where each has a sequencer the last one says all. Otherwise one of each kind of change is left, a removal first:
-/// the object itself is asked each time, so what was true in between does no harm.
+/// Where the last thing that happened was a writing, it says all. A removal does not: of a bucket with versions it may
+/// be that of an older version, and the object is there. So one of each is left then, a removal first: the object itself
+/// is asked each time, and what was true in between does no harm. What is neither counts where there is nothing else.
 pub fn latest(events: &[&ObjectEvent]) -> Vec<ObjectEvent> {
-    let last = events.iter().try_fold(None, |last: Option<&ObjectEvent>, event| {
-        let sequencer = event.sequencer.as_deref()?;
-        let is_later = last
-            .and_then(|last| last.sequencer.as_deref())
-            .is_none_or(|last| compare_sequencers(sequencer, last).is_ge());
-        Some(Some(if is_later { *event } else { last? }))
-    });
-    if let Some(Some(last)) = last {
-        return vec![last.clone()];
+    let last_of = |wanted: fn(&Change) -> bool| {
+        let wanted = events.iter().copied().filter(|event| wanted(&event.change));
+        wanted.reduce(|last, event| if is_before(event, last) == Some(true) { last } else { event })
+    };
+    let removed = last_of(|change| matches!(change, Change::Removed));
+    let created = last_of(|change| matches!(change, Change::Created));
+    match (removed, created) {
+        (None, None) => last_of(|_| true).into_iter().cloned().collect(),
+        (Some(removed), Some(created)) if is_before(removed, created) == Some(true) => vec![created.clone()],
+        (Some(removed), Some(created)) => {
+            let mut created = created.clone();
+            if is_before(&created, removed) == Some(true) {
+                // Whoever does not find the object need not wait for it: it was removed since.
+                created.time = None;
+            }
+            vec![removed.clone(), created]
+        }
+        (removed, created) => removed.or(created).into_iter().cloned().collect(),
     }
-    let last_of = |wanted: fn(&Change) -> bool| events.iter().rev().find(|event| wanted(&event.change));
-    let kinds = [
-        last_of(|change| matches!(change, Change::Removed)),
-        last_of(|change| matches!(change, Change::Created)),
-        last_of(|change| matches!(change, Change::Other(_))),
-    ];
-    kinds.into_iter().flatten().map(|event| (*event).clone()).collect()
+}
+
+/// Whether an event was before another of the same object, where both say so.
+fn is_before(one: &ObjectEvent, other: &ObjectEvent) -> Option<bool> {
+    Some(compare_sequencers(one.sequencer.as_deref()?, other.sequencer.as_deref()?).is_lt())
 }
 
 /// The order of two sequencers of one key: hexadecimal texts, the shorter one filled up with zeros at its right end
@@ -42,6 +50,7 @@ pub fn compare_sequencers(a: &str, b: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use buildhub_core::ObjectKey;
+    use jiff::Timestamp;
 
     use super::*;
 
@@ -60,17 +69,38 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_events_counts_in_whatever_order_they_come() {
-        let (created, removed) = (event(Change::Created, Some("0A")), event(Change::Removed, Some("0B1")));
-        assert_eq!(latest(&[&created, &removed]), std::slice::from_ref(&removed));
-        assert_eq!(latest(&[&removed, &created]), [removed]);
+    fn the_last_writing_counts_in_whatever_order_they_come() {
+        let (first, last) = (event(Change::Created, Some("0A")), event(Change::Created, Some("0B1")));
+        assert_eq!(latest(&[&first, &last]), std::slice::from_ref(&last));
+        assert_eq!(latest(&[&last, &first]), std::slice::from_ref(&last));
+        let removed = event(Change::Removed, Some("0A5"));
+        assert_eq!(latest(&[&last, &removed, &first]), [last]);
+    }
+
+    #[test]
+    fn a_removal_after_a_writing_takes_it_not_away_for_it_may_be_of_an_older_version() {
+        let time = Some(Timestamp::UNIX_EPOCH);
+        let created = ObjectEvent { time, ..event(Change::Created, Some("0A")) };
+        let removed = event(Change::Removed, Some("0B"));
+        let without_waiting = ObjectEvent { time: None, ..created.clone() };
+        assert_eq!(latest(&[&removed, &created]), [removed.clone(), without_waiting.clone()]);
+        assert_eq!(latest(&[&created, &removed]), [removed, without_waiting]);
+    }
+
+    #[test]
+    fn what_is_neither_a_writing_nor_a_removal_takes_no_other_event_with_it() {
+        let created = event(Change::Created, Some("0A"));
+        let other = event(Change::Other("ObjectTagging:Put".into()), Some("0B"));
+        assert_eq!(latest(&[&created, &other]), [created]);
+        assert_eq!(latest(&[&other]), std::slice::from_ref(&other));
     }
 
     #[test]
     fn without_an_order_one_of_each_kind_is_left_the_removal_first() {
-        let (created, removed) = (event(Change::Created, Some("0A")), event(Change::Removed, None));
-        let other = event(Change::Other("ObjectRestore:Post".into()), None);
-        assert_eq!(latest(&[&created, &created, &other, &removed]), [removed, created, other]);
+        let time = Some(Timestamp::UNIX_EPOCH);
+        let created = ObjectEvent { time, ..event(Change::Created, Some("0A")) };
+        let removed = event(Change::Removed, None);
+        assert_eq!(latest(&[&created, &created, &removed]), [removed, created]);
         assert!(latest(&[]).is_empty());
     }
 }
