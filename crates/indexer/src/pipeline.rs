@@ -6,6 +6,7 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
+use crate::gaps::GapReason;
 use crate::metadata::LibraryError;
 use crate::resolve::{Knowledge, Resolved, Resolver};
 use crate::scan::{News, ScanError};
@@ -35,6 +36,16 @@ pub enum PipelineError {
     /// A task ended without an answer.
     #[error("a task stopped: {0}")]
     Task(String),
+}
+
+impl PipelineError {
+    /// Why the builds that were left have no record.
+    pub(crate) fn gap(&self) -> GapReason {
+        match self {
+            Self::Library(_) => GapReason::OutOfReach,
+            Self::Spool(_) | Self::Task(_) => GapReason::NotReached,
+        }
+    }
 }
 
 /// The sending end, for a thread that reads: collects builds into chunks and waits while the other end is busy.

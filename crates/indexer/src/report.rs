@@ -154,12 +154,13 @@ impl Report {
         self.fault(what);
     }
 
-    /// Adds what another part of the work did, its durations and its inventories apart.
+    /// Adds what another part of the work did, its inventories apart.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.read.add(&other.read);
         self.builds.add(&other.builds);
         self.metadata.add(&other.metadata);
         self.store.add(&other.store);
+        self.seconds.add(&other.seconds);
         self.records += other.records;
         self.missing.absorb(other.missing.clone());
         self.failed_parts.extend(other.failed_parts.clone());
@@ -237,6 +238,17 @@ impl Report {
         self.missing.absorb(other.missing);
         self.lasting_count += other.lasting_count;
         self.add_faults(other.faults, other.fault_count);
+    }
+}
+
+impl Seconds {
+    /// Adds the durations of another part of the work.
+    pub fn add(&mut self, other: &Self) {
+        self.store += other.store;
+        self.inventory += other.inventory;
+        self.records += other.records;
+        self.proof += other.proof;
+        self.total += other.total;
     }
 }
 

@@ -19,7 +19,7 @@ use buildhub_indexer::{CatchUp, NoProgress, Report};
 use buildhub_kinto::{Auth, Client, ClientSettings, Collection, Query};
 use buildhub_testkit::kinto::{Backend, KintoServer};
 use buildhub_testkit::sample::{Inventory, Sample, SampleSpec};
-use buildhub_testkit::site::{ArchiveSite, Content};
+use buildhub_testkit::site::{ArchiveSite, Content, Failure};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -217,6 +217,8 @@ async fn a_spread_run_makes_the_records_and_counts_of_a_run_in_one_piece() {
     assert_eq!((report.read.rows, report.builds.seen), (whole.read.rows, whole.builds.seen));
     assert_eq!(report.builds.seen, world.sample.summary().builds);
     assert_eq!((report.store.lost, &report.gaps), (0, &whole.gaps));
+    let took = report.seconds;
+    assert!([took.store, took.inventory, took.records, took.proof].iter().all(|took| *took > 0.0), "{took:?}");
 
     let planned = plan(&fan_out).await;
     let Planned::Done(again) = planned else { panic!("nothing is new: {planned:?}") };
@@ -365,6 +367,56 @@ async fn what_was_acknowledged_and_is_gone_is_counted_and_sent_again() {
     let report = world.drive(&fan_out).await.unwrap().report;
     assert!(report.is_success(), "{:?}", report.faults);
     assert_eq!(world.records("releases").await, written);
+}
+
+#[tokio::test]
+async fn what_the_store_loses_while_a_run_goes_on_is_brought_back_by_the_next() {
+    let world = World::new(3_000, 3).await;
+    let (_, expected) = world.in_one_piece().await;
+    let damaged = &world.inventory_parts()[1];
+    let sound = std::fs::read(damaged).unwrap();
+    std::fs::write(damaged, &sound[..sound.len() / 2]).unwrap();
+    let fan_out = world.fan_out().await;
+    plan(&fan_out).await;
+    world.drive(&fan_out).await.unwrap();
+    let of_other_parts = world.records("releases").await;
+
+    std::fs::write(damaged, sound).unwrap();
+    let planned = plan(&fan_out).await;
+    assert!(matches!(planned, Planned::Queued { parts: 1, .. }), "{planned:?}");
+    let gone = of_other_parts[0]["id"].as_str().unwrap();
+    let deletion = world.collection("releases").delete(gone, buildhub_kinto::Condition::None).await.unwrap();
+    assert!(matches!(deletion, buildhub_kinto::Deletion::Deleted { .. }));
+    world.drive(&fan_out).await.unwrap();
+    assert_eq!(world.records("releases").await.len(), expected.len() - 1);
+
+    let planned = plan(&fan_out).await;
+    assert!(matches!(planned, Planned::Queued { .. }), "nobody looks for what is gone: {planned:?}");
+    world.drive(&fan_out).await.unwrap();
+    assert_eq!(world.records("releases").await, expected);
+}
+
+#[tokio::test]
+async fn builds_that_were_not_reached_are_gaps_until_they_are() {
+    let world = World::new(6_000, 2).await;
+    let fan_out = world.fan_out().await;
+    for collection in ["in-one-piece", "releases"] {
+        let run = async || match collection {
+            "releases" => {
+                plan(&fan_out).await;
+                world.drive(&fan_out).await.unwrap().report
+            }
+            _ => world.catch_up(collection).await.run().await.0,
+        };
+        world.site.fail_next(u64::MAX, Failure::status(403));
+        let missed = run().await.gaps;
+        world.site.heal();
+        let report = run().await;
+        assert!(report.is_success() && report.store.created > 200, "{collection}: {report:?}");
+        let out_of_reach = missed.get(&GapReason::OutOfReach).copied().unwrap_or_default();
+        assert!(out_of_reach >= report.store.created, "{collection}: {missed:?}");
+        assert_eq!(report.gaps.get(&GapReason::OutOfReach), None, "{collection}");
+    }
 }
 
 /// Makes the store's bucket and collection again; how many records it has.

@@ -352,7 +352,7 @@ impl CatchUp {
         let all = loop {
             let Some(next) = self.deadline.allow(self.margin, results.next()).await else { break false };
             let Some(result) = next else { break true };
-            let (builds, mut resolved) = result?;
+            let (builds, mut resolved) = result.inspect_err(|error| report.missing.note_number(error.gap(), left))?;
             report.add_resolved(&mut resolved);
             left = left.saturating_sub(builds);
             if !self.offer(writer, resolved, report).await? {

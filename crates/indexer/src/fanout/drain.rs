@@ -1,5 +1,7 @@
 //! Batches into the store, one after another.
 
+use std::time::Instant;
+
 use buildhub_core::Deadline;
 use buildhub_kinto::LoaderSettings;
 use buildhub_releases::Record;
@@ -39,7 +41,7 @@ impl FanOut {
         if received > 1 && folder.has_batch(&batch.id).await? {
             return Ok(Drained::Nothing);
         }
-        let mut report = Report::default();
+        let (began, mut report) = (Instant::now(), Report::default());
         let settings = self.loader_settings().await?;
         let mut writer = self.base.target.writer_with(settings, Index::default());
         for record in &batch.records {
@@ -59,7 +61,8 @@ impl FanOut {
             _ => (Vec::new(), report.faults.clone()),
         };
         let missing = std::mem::take(&mut report.missing);
-        let record = BatchRecord { store: report.store, written, missing, lasting, faults };
+        let seconds = began.elapsed().as_secs_f64();
+        let record = BatchRecord { store: report.store, seconds, written, missing, lasting, faults };
         folder.create_batch(&batch.id, &record).await?;
         Ok(Drained::Written(Box::new(report)))
     }

@@ -1,24 +1,35 @@
 //! The end of a run: what was acknowledged is compared with what is there, gaps are counted, and the report is written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use buildhub_core::Deadline;
 use buildhub_inventory::{Found, manifest_in};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::folder::{BatchRecord, PartRecord, Plan, RunFolder};
 use super::{BatchesReport, FanOut, FanOutError, PartsReport, RunReport, margin_of};
 use crate::catchup::CatchUp;
 use crate::fact::IdHash;
+use crate::gaps::Gaps;
 use crate::index::{Index, confirm, refresh};
 use crate::report::{MAX_FAULTS, Report};
-use crate::target::keep;
+use crate::target::{TargetError, keep};
 
 /// Everything the workers left behind.
 struct Left {
     plan: Plan,
     parts: BTreeMap<usize, PartRecord>,
     batches: HashMap<String, BatchRecord>,
+}
+
+/// What the store has, beside what it should.
+struct Compared {
+    index: Index,
+    /// Acknowledged, and not there.
+    lost: Vec<IdHash>,
+    /// Whether all is there that was when the run began.
+    is_intact: bool,
 }
 
 impl FanOut {
@@ -29,22 +40,33 @@ impl FanOut {
     }
 
     async fn end(&self, run: &str, now: Timestamp, deadline: Deadline) -> Result<Box<RunReport>, FanOutError> {
-        let folder = self.folder(run);
+        let (began, folder) = (Instant::now(), self.folder(run));
         let left = Left::read(&folder).await?;
         let work = self.work(now, deadline);
         let mut report = left.count();
-        let (mut index, lost) = self.compare(&folder, &left, &work, &mut report).await?;
+        let Compared { mut index, lost, is_intact } = self.compare(&folder, &left, &work, &mut report).await?;
         report.lost(&lost);
         report.count_gaps(&index, now);
-        keep(&mut report, work.caches.keep_index(&mut index).await);
+        // What the store lost since the run began may be of parts that are in. As at a run's beginning that is forgotten
+        // before the index is kept, which will not know of the loss any more.
+        let forgotten = if is_intact { Ok(()) } else { work.caches.forget_state().await };
+        let kept = match forgotten {
+            Ok(()) => work.caches.keep_index(&mut index).await,
+            unforgotten => unforgotten,
+        };
+        keep(&mut report, kept);
         self.keep_metadata(&folder, &work, &mut report).await;
-        self.keep_state(&left, &work, &report).await?;
+        if is_intact {
+            self.keep_state(&left, &work, &report).await?;
+        }
         report.complete = left.parts.len() == left.plan.parts.len();
-        report.seconds.total = (now.duration_since(left.plan.began)).as_secs_f64();
+        let ended = SignedDuration::try_from(began.elapsed()).ok().and_then(|took| now.checked_add(took).ok());
+        let ended = ended.unwrap_or(now);
+        report.seconds.total = ended.duration_since(left.plan.began).as_secs_f64();
         let report = Box::new(RunReport {
             run: run.to_owned(),
             began: left.plan.began,
-            ended: now,
+            ended,
             parts: left.parts_report(),
             batches: left.batches_report(),
             report,
@@ -60,19 +82,21 @@ impl FanOut {
         left: &Left,
         work: &CatchUp,
         report: &mut Report,
-    ) -> Result<(Index, Vec<IdHash>), FanOutError> {
+    ) -> Result<Compared, FanOutError> {
         let mut index = match folder.index().await {
             Ok(bytes) => work.caches.read_index(&bytes).unwrap_or_default(),
             // A run that was given up before it had one.
             Err(error) if error.is_not_found() => Index::default(),
             Err(error) => return Err(error.into()),
         };
-        let since = index.timestamp();
-        let refreshed = refresh(&mut index, &work.target.collection, &*work.progress).await;
-        report.store.read += refreshed.map_err(crate::target::TargetError::from)?.read;
+        let (began, since) = (Instant::now(), index.timestamp());
+        let refreshed =
+            refresh(&mut index, &work.target.collection, &*work.progress).await.map_err(TargetError::from)?;
+        report.store.read += refreshed.read;
         let written = left.batches.values().flat_map(|batch| batch.written.iter().copied());
-        let lost = confirm(&mut index, &work.target.collection, since, written).await;
-        Ok((index, lost.map_err(crate::target::TargetError::from)?))
+        let lost = confirm(&mut index, &work.target.collection, since, written).await.map_err(TargetError::from)?;
+        report.seconds.proof += began.elapsed().as_secs_f64();
+        Ok(Compared { index, lost, is_intact: refreshed.losses == 0 })
     }
 
     /// Joins what the workers found to the shared cache.
@@ -112,7 +136,7 @@ impl FanOut {
             state = state.of(std::slice::from_ref(&found));
             state.add(&found, |part| done.contains(part.key.as_str()));
         }
-        state.set_faults(&left.lasting(), &report.missing);
+        state.set_faults(&left.lasting(), &left.missing());
         if let Err(error) = work.caches.keep_state(&state).await {
             tracing::warn!(%error, "the parts that are in are read again by the next run");
         }
@@ -133,6 +157,7 @@ impl Left {
     fn count(&self) -> Report {
         let mut report = Report { inventories: self.plan.inventories.clone(), ..Report::default() };
         report.store.read = self.plan.records_read;
+        report.seconds.store = Duration::from_millis(self.plan.reading).as_secs_f64();
         report.missing = self.plan.missing.clone();
         self.plan.faults.iter().for_each(|fault| report.fault(fault));
         self.plan.lasting.iter().for_each(|fault| report.lasting(fault));
@@ -153,6 +178,7 @@ impl Left {
         }
         for batch in self.batches.values() {
             report.store.add(&batch.store);
+            report.seconds.records += batch.seconds;
             report.missing.absorb(batch.missing.clone());
             batch.lasting.iter().for_each(|fault| report.lasting(fault));
             batch.faults.iter().for_each(|fault| report.fault(fault));
@@ -184,12 +210,22 @@ impl Left {
         self.plan.lasting.iter().chain(of_parts).chain(of_batches).take(MAX_FAULTS).cloned().collect()
     }
 
+    /// Builds of the parts that are in which may have no record. The others' are met again by the next run.
+    fn missing(&self) -> Gaps {
+        let mut missing = self.plan.missing.clone();
+        let of_parts = self.parts.values().filter(|part| self.is_in_store(part)).map(|part| &part.missing);
+        let of_batches = self.batches.values().map(|batch| &batch.missing);
+        of_parts.chain(of_batches).for_each(|found| missing.absorb(found.clone()));
+        missing
+    }
+
     fn parts_report(&self) -> PartsReport {
         PartsReport {
             planned: self.plan.parts.len(),
             done: self.parts.len(),
             invocations: self.parts.values().map(|part| u64::from(part.hops)).sum(),
-            seconds: self.parts.values().map(|part| part.seconds).sum(),
+            // A sum of nothing would be written as -0.0.
+            seconds: self.parts.values().fold(0.0, |sum, part| sum + part.seconds),
         }
     }
 

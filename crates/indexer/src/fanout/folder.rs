@@ -53,6 +53,9 @@ pub struct Plan {
     pub removed: Removed,
     /// Records read to know what the store has.
     pub records_read: u64,
+    /// How long that took, in milliseconds.
+    #[serde(default)]
+    pub reading: u64,
 }
 
 /// A part in a plan.
@@ -73,6 +76,9 @@ pub struct PartRecord {
     pub work: Report,
     /// Builds that may have no record.
     pub missing: Gaps,
+    /// How many builds of it are news.
+    #[serde(default)]
+    pub news: u64,
     /// How many of its news were looked at: where the next invocation goes on.
     pub built: u64,
     /// The batches that were queued, by name.
@@ -88,6 +94,9 @@ pub struct PartRecord {
 pub struct BatchRecord {
     /// What was counted.
     pub store: StoreCounts,
+    /// How long its writing took, in seconds.
+    #[serde(default)]
+    pub seconds: f64,
     /// The records that are there since, with the moment of their writing.
     pub written: Vec<(IdHash, u64)>,
     /// Builds whose record is not.

@@ -14,10 +14,12 @@ use super::folder::{PartRecord, Plan, RunFolder};
 use super::message::{Batch, Job, PartJob};
 use super::{FanOut, FanOutError, MAX_HOPS, margin_of};
 use crate::catchup::{CatchUp, Scanned, State};
+use crate::gaps::GapReason;
 use crate::index::Index;
 use crate::pipeline::{Chunk, PipelineError, read_spools, resolve_all};
 use crate::report::Report;
 use crate::resolve::Resolved;
+use crate::spool::Spool;
 
 /// Most bytes of records in a message: with its envelope it stays below the 256 KiB that every SQS queue takes.
 const MAX_BATCH_BYTES: usize = 200 * 1024;
@@ -49,7 +51,14 @@ struct Outbox<'a> {
 impl Outbox<'_> {
     async fn add(&mut self, resolved: Resolved, record: &mut PartRecord) -> Result<(), FanOutError> {
         for ready in resolved.ready {
-            let bytes = ready.json.get().len();
+            let bytes = size_in_message(&ready.json);
+            if bytes > MAX_BATCH_BYTES {
+                // A message that no queue takes would come to nothing again and again, and its part with it.
+                record.missing.note(GapReason::Refused, ready.hash, ready.fact.date);
+                let limit = "more than a message takes; look at its metadata, or run without the queues";
+                record.work.lasting(format!("the record {} has {bytes} bytes, {limit}", ready.id));
+                continue;
+            }
             if self.records.len() >= self.most || self.bytes + bytes > MAX_BATCH_BYTES {
                 self.flush(record).await?;
             }
@@ -72,6 +81,13 @@ impl Outbox<'_> {
         record.batches.push(id);
         Ok(())
     }
+}
+
+/// Bytes of a record within a message, where [`body`](super::body) escapes what a queue does not take for text.
+fn size_in_message(record: &RawValue) -> usize {
+    let text = record.get();
+    let escaped = text.matches(['\u{fffe}', '\u{ffff}']).count();
+    text.len() + escaped * (r"\uffff".len() - '\u{ffff}'.len_utf8())
 }
 
 /// A batch's name follows from what is in it: sent again by another worker, it is the same batch.
@@ -111,12 +127,13 @@ impl FanOut {
             () if all && record.has_failed() => PartOutcome::Failed,
             () if all => PartOutcome::Done,
             () if job.hop + 1 >= MAX_HOPS => {
-                record.work.failed_part(part_key(&plan, job), format!("it took more than {MAX_HOPS} invocations"));
+                let reason = format!("it took more than {MAX_HOPS} invocations");
+                record.give_up(part_key(&plan, job), GapReason::NotReached, reason);
                 PartOutcome::TooManyHops
             }
             () if record.built == built => {
                 let reason = "one invocation has no time to get on with it; raise the function's timeout";
-                record.work.failed_part(part_key(&plan, job), reason);
+                record.give_up(part_key(&plan, job), GapReason::NotReached, reason);
                 PartOutcome::Failed
             }
             () => {
@@ -147,12 +164,16 @@ impl FanOut {
         let mut report = Report::default();
         let Scanned { knowledge, spools, complete, .. } =
             work.scan(&[found], &State::default(), &index, Arc::new(plan.removed.clone()), &mut report).await;
+        // Of the rows the last reading counts, of the time all of them.
+        record.work.seconds.add(&std::mem::take(&mut report.seconds));
         record.read = report;
+        record.news = spools.iter().map(Spool::len).sum();
         if !complete {
             let reason = "it cannot be read within one invocation's time; raise the function's timeout or memory";
-            record.work.failed_part(part_key(plan, job), reason);
+            record.give_up(part_key(plan, job), GapReason::NotReached, reason);
             return Ok(true);
         }
+        let began = Instant::now();
         work.caches.restore_metadata(&work.library, &knowledge.learned).await;
         // What lies in other parts is not known here.
         let mut knowledge = knowledge;
@@ -163,12 +184,13 @@ impl FanOut {
         let all = match queue(&mut outbox, results, work.deadline, record).await {
             // Nobody else would fare better now. The next run looks at the part again.
             Err(FanOutError::Pipeline(error)) => {
-                record.work.failed_part(part_key(plan, job), error);
+                record.give_up(part_key(plan, job), error.gap(), error);
                 true
             }
             other => other?,
         };
         outbox.flush(record).await?;
+        record.work.seconds.records += began.elapsed().as_secs_f64();
         record.work.metadata.add(&work.library.counts());
         record.missing.absorb(std::mem::take(&mut record.work.missing));
         Ok(all)
@@ -204,6 +226,12 @@ impl FanOut {
 impl PartRecord {
     fn has_failed(&self) -> bool {
         !self.read.failed_parts.is_empty() || !self.work.failed_parts.is_empty()
+    }
+
+    /// Notes that nobody goes on with the part in this run: what is left of its news has no record.
+    fn give_up(&mut self, part: &str, gap: GapReason, reason: impl std::fmt::Display) {
+        self.missing.note_number(gap, self.news.saturating_sub(self.built));
+        self.work.failed_part(part, reason);
     }
 }
 
@@ -252,8 +280,62 @@ async fn queue(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use buildhub_core::Variables;
+    use buildhub_core::queue::{MESSAGE_LIMIT, Outgoing, Queue, QueueError};
+
     use super::*;
+    use crate::NoProgress;
+    use crate::fact::{Fact, IdHash};
+    use crate::ready::Ready;
     use crate::spool::Pending;
+
+    /// A queue that takes what Amazon's takes.
+    #[derive(Debug, Default)]
+    struct Strict(Mutex<Vec<Outgoing>>);
+
+    #[async_trait]
+    impl Queue for Strict {
+        async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+            if let Some(size) = messages.iter().map(|message| message.body.len()).find(|size| *size > MESSAGE_LIMIT) {
+                return Err(QueueError::TooLong { queue: self.describe(), size });
+            }
+            self.0.lock().unwrap().extend(messages);
+            Ok(())
+        }
+
+        fn describe(&self) -> String {
+            "a strict queue".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_too_long_for_a_message_is_named_and_takes_no_other_with_it() {
+        let (now, queue) = (Timestamp::UNIX_EPOCH, Arc::new(Strict::default()));
+        let base = CatchUp::from_variables(&Variables::default(), now, Arc::new(NoProgress)).await.unwrap();
+        let fan_out = FanOut::new(base, Arc::clone(&queue) as _, Arc::clone(&queue) as _);
+        let job = PartJob { run: "run".to_owned(), number: 0, hop: 0 };
+        let mut outbox = Outbox { fan_out: &fan_out, job: &job, most: 100, records: Vec::new(), bytes: 0 };
+        let ready = |(number, text): (u64, String)| {
+            let json = RawValue::from_string(format!("\"{text}\"")).unwrap();
+            let fact = Fact { source: 0, content: 0, date: 0, rank: 0 };
+            Ready { id: number.to_string(), hash: IdHash(number), fact, json }
+        };
+        let (long, escaped) = ("x".repeat(300_000), "\u{ffff}".repeat(45_000));
+        let nearly = "\u{fffe}".repeat(30_000);
+        let texts = ["a".to_owned(), long, "b".to_owned(), escaped, nearly.clone(), nearly, "c".to_owned()];
+        let resolved = Resolved { ready: (0..).zip(texts).map(ready).collect(), ..Resolved::default() };
+        let mut record = PartRecord::default();
+        outbox.add(resolved, &mut record).await.unwrap();
+        outbox.flush(&mut record).await.unwrap();
+        let sent: String = queue.0.lock().unwrap().iter().map(|message| message.body.as_str()).collect();
+        assert!(["\"a\"", "\"b\"", "\"c\""].iter().all(|text| sent.contains(text)));
+        assert_eq!(sent.matches(r"\ufffe").count(), 60_000);
+        assert_eq!((record.work.lasting_count, record.work.fault_count), (2, 2), "{:?}", record.work.faults);
+        assert!(record.work.faults[0].starts_with("the record 1 has 300002 bytes"), "{:?}", record.work.faults);
+    }
 
     fn builds(numbers: std::ops::Range<u64>) -> Vec<Pending> {
         numbers.map(|n| Pending { key: format!("key {n}"), size: n, date: Timestamp::UNIX_EPOCH }).collect()

@@ -1,6 +1,6 @@
 //! The beginning: what is to be done, written down once, and a message for each part.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use buildhub_core::Deadline;
 use buildhub_core::queue::Outgoing;
@@ -68,6 +68,7 @@ impl FanOut {
                 missing: state.missing().clone(),
                 removed: work.removed_since(&found).await?,
                 records_read: report.store.read,
+                reading: u64::try_from(Duration::from_secs_f64(report.seconds.store).as_millis()).unwrap_or(u64::MAX),
             };
             tracing::info!(run, parts = plan.parts.len(), seconds = began.elapsed().as_secs_f64(), "planned");
             self.begin(&run, &plan, opened.index, now, deadline).await
