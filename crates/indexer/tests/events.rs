@@ -218,6 +218,28 @@ async fn a_removal_removes_the_record_of_that_very_object_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_takes_a_removed_archives_place_does_so_though_a_worker_died_in_between() {
+    let world = World::with(false, &[("REMOVE_DELETED", "true")]).await;
+    let events = world.events();
+    let [dmg, pkg] = ["dmg", "pkg"].map(|end| format!("{RELEASE}/fr/Firefox 64.0.{end}"));
+    world.archive.put(&format!("{CANDIDATE}/en-US/firefox-64.0.json"), minute(0), &json("release", "abc"));
+    world.archive.put(&dmg, minute(0), "dmg");
+    world.archive.put(&pkg, minute(0), "pkg");
+    created(&events, &dmg).await;
+    world.archive.files().remove(&dmg);
+    // Its record is removed, and then nothing more is done: the event comes again.
+    let collection = &events.target().collection;
+    let deletion = collection.delete("firefox_64-0_macosx_fr", Condition::None).await.unwrap();
+    assert!(matches!(deletion, Deletion::Deleted { .. }));
+    world.archive.take_requests();
+    assert_eq!(handled(&events, Change::Removed, &dmg).await, Handled::Removed { records: 0 });
+    let requests = world.archive.take_requests();
+    assert!(requests.len() <= 4, "{requests:?}");
+    let url = stored(&events).await["firefox_64-0_macosx_fr"]["download"]["url"].clone();
+    assert_eq!(url, format!("{}{pkg}", common::URL));
+}
+
+#[tokio::test]
 async fn a_removal_changes_nothing_unless_it_is_wanted_and_asks_for_nothing() {
     let world = World::new().await;
     let events = world.events();

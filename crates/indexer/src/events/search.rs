@@ -38,21 +38,36 @@ pub struct Found {
 
 /// Looks for an archive and its metadata; `None` where the archive is not there.
 pub async fn search(archive: &dyn Archive, library: &Library, build: &Build<'_>) -> Result<Option<Found>, EventFault> {
-    let mut keys = build.metadata_keys(None);
-    let candidates = build.candidates_folder().filter(|_| keys != build.metadata_keys(Some(1)));
-    let mut left = MOST_REQUESTS - 1;
+    let keys = build.metadata_keys(None);
     let mut seen = Seen::default();
     let beside = keys.iter().map(String::as_str).filter(|key| folder_of(key) == folder_of(build.key));
     let beside: Vec<&str> = beside.chain([build.key]).collect();
-    let facts = if beside.len() == 1 || candidates.is_none() && keys.len() <= left {
+    let facts = if beside.len() == 1 || candidates_of(build).is_none() && keys.len() < MOST_REQUESTS {
         archive.head(build.key).await?
     } else {
         seen.look(archive, common_prefix(&beside)).await?;
         seen.files.get(build.key).copied()
     };
     let Some(facts) = facts else { return Ok(None) };
+    Ok(Some(Found { facts, metadata: metadata_of(archive, library, build, seen).await? }))
+}
+
+/// The candidates whose listing tells where an archive's metadata lies, where that depends on it.
+fn candidates_of(build: &Build<'_>) -> Option<String> {
+    build.candidates_folder().filter(|_| build.metadata_keys(None) != build.metadata_keys(Some(1)))
+}
+
+/// The metadata of an archive that is there, in two requests.
+pub(super) async fn metadata_of(
+    archive: &dyn Archive,
+    library: &Library,
+    build: &Build<'_>,
+    mut seen: Seen,
+) -> Result<Lookup, EventFault> {
+    let mut keys = build.metadata_keys(None);
+    let mut left = MOST_REQUESTS - 1;
     let mut likely = keys.first().cloned();
-    if let Some(folder) = candidates {
+    if let Some(folder) = candidates_of(build) {
         left -= 1;
         let highest = library.highest_build(&folder).await?;
         keys = build.metadata_keys(highest);
@@ -69,12 +84,12 @@ pub async fn search(archive: &dyn Archive, library: &Library, build: &Build<'_>)
     }
     keys.sort_by_key(|key| (likely.as_ref() != Some(key), !seen.has(key)));
     keys.truncate(left);
-    Ok(Some(Found { facts, metadata: library.first(&keys).await? }))
+    Ok(library.first(&keys).await?)
 }
 
 /// What listings told.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     prefixes: Vec<String>,
     files: HashMap<String, FileFacts>,
 }

@@ -8,7 +8,7 @@ use buildhub_releases::{Archive as Build, Products};
 use jiff::{SignedDuration, Timestamp};
 
 use super::outcome::{EventFault, Handled, Stored};
-use super::search::search;
+use super::search::{Found, search};
 use super::write::write_all;
 use crate::archive::Counted;
 use crate::make::{MakeError, Making};
@@ -42,13 +42,20 @@ impl Work<'_> {
 
     /// Brings an archive's record up to date; `None` where the archive is not there.
     pub(super) async fn store(&self, build: &Build<'_>) -> Result<Option<Handled>, EventFault> {
-        let Some(found) = search(&*self.archive, &self.library, build).await? else { return Ok(None) };
-        let Lookup::Found(metadata) = found.metadata else { return Ok(Some(Handled::WithoutMetadata)) };
+        match search(&*self.archive, &self.library, build).await? {
+            Some(found) => self.record(build, found).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Brings the record of an archive that was found up to date.
+    pub(super) async fn record(&self, build: &Build<'_>, found: Found) -> Result<Handled, EventFault> {
+        let Lookup::Found(metadata) = found.metadata else { return Ok(Handled::WithoutMetadata) };
         let records = self.making.records(build, found.facts.size, found.facts.date, Some(&metadata));
         let records = records.map_err(|error| refused(build.key, &error))?;
         let stored = write_all(self.collection, &records, &[]).await?;
         all_refused(&stored)?;
-        Ok(Some(Handled::Stored(stored)))
+        Ok(Handled::Stored(stored))
     }
 
     /// The object is not there: it may come into sight, or it is gone.
