@@ -61,7 +61,11 @@ async fn work(fan_out: &FanOut, message: &Message, deadline: Deadline, steps: &m
             }
             Drained::Nothing => {}
         },
-        Ok(Job::Finish(finish)) => run::ended(&*fan_out.finish(&finish.run, now, deadline).await?),
+        Ok(Job::Finish(finish)) => {
+            if let Some(report) = fan_out.finish(&finish.run, now, deadline).await? {
+                run::ended(&report);
+            }
+        }
         // The same bytes will be no job the next time either.
         Err(error) => {
             steps.failed += 1;

@@ -33,14 +33,22 @@ struct Compared {
 }
 
 impl FanOut {
-    /// Ends a run. Done twice, it changes nothing more.
-    pub async fn finish(&self, run: &str, now: Timestamp, deadline: Deadline) -> Result<Box<RunReport>, FanOutError> {
+    /// Ends a run; `None` where it is over: it is reported once.
+    pub async fn finish(
+        &self,
+        run: &str,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Option<Box<RunReport>>, FanOutError> {
         let ending = deadline.allow(margin_of(deadline), self.end(run, now, deadline));
         ending.await.unwrap_or(Err(FanOutError::Time("end a run")))
     }
 
-    async fn end(&self, run: &str, now: Timestamp, deadline: Deadline) -> Result<Box<RunReport>, FanOutError> {
+    async fn end(&self, run: &str, now: Timestamp, deadline: Deadline) -> Result<Option<Box<RunReport>>, FanOutError> {
         let (began, folder) = (Instant::now(), self.folder(run));
+        if folder.is_over().await? {
+            return Ok(None);
+        }
         let left = Left::read(&folder).await?;
         let work = self.work(now, deadline);
         let mut report = left.count();
@@ -72,7 +80,7 @@ impl FanOut {
             report,
         });
         folder.create_report(&*report).await?;
-        Ok(report)
+        Ok(Some(report))
     }
 
     /// What the store has now, and what of the acknowledged it has not.

@@ -128,6 +128,11 @@ impl FolderError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_not_found())
     }
+
+    /// Whether asking again would end the same: there is no such object, or none that can be understood.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Malformed { .. }) || self.is_not_found()
+    }
 }
 
 /// The folder of one run.

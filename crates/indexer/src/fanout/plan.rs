@@ -7,7 +7,7 @@ use buildhub_core::queue::Outgoing;
 use buildhub_inventory::Found;
 use jiff::{SignedDuration, Timestamp};
 
-use super::folder::{Plan, PlannedPart, RunFolder};
+use super::folder::{Plan, PlannedPart};
 use super::message::{Job, PartJob};
 use super::{FanOut, FanOutError, RunReport, body};
 use crate::catchup::State;
@@ -89,11 +89,18 @@ impl FanOut {
         let run = format!("{base}-{last}");
         let folder = self.folder(&run);
         if !folder.is_over().await? {
-            if !is_given_up(&folder, now).await? {
-                return Ok(Err(run));
+            match folder.plan().await {
+                Ok(plan) if now.duration_since(plan.began) <= GIVEN_UP_AFTER => return Ok(Err(run)),
+                Ok(_) => {
+                    tracing::warn!(run, "the run did not end and is given up; see the dead letters of its queues");
+                    self.finish(&run, now, Deadline::NONE).await?;
+                }
+                // Of another version of this program, or swept away: nobody can end it.
+                Err(error) if error.is_lasting() => {
+                    tracing::warn!(run, %error, "the run has no plan that can be used and is given up");
+                }
+                Err(error) => return Err(error.into()),
             }
-            tracing::warn!(run, "the run did not end and is given up; see the dead letters of its queues");
-            self.finish(&run, now, Deadline::NONE).await?;
         }
         Ok(Ok(format!("{base}-{}", last + 1)))
     }
@@ -125,18 +132,10 @@ impl FanOut {
             return Err(error);
         }
         if plan.parts.is_empty() {
-            return Ok(Planned::Done(self.finish(run, now, deadline).await?));
+            let report = self.finish(run, now, deadline).await?;
+            return Ok(report.map_or_else(|| Planned::Running(run.to_owned()), Planned::Done));
         }
         Ok(Planned::Queued { run: run.to_owned(), parts: plan.parts.len() })
-    }
-}
-
-async fn is_given_up(folder: &RunFolder, now: Timestamp) -> Result<bool, FanOutError> {
-    match folder.plan().await {
-        Ok(plan) => Ok(now.duration_since(plan.began) > GIVEN_UP_AFTER),
-        // Its plan is being written at this moment, or was swept away.
-        Err(error) if error.is_not_found() => Ok(true),
-        Err(error) => Err(error.into()),
     }
 }
 
