@@ -179,7 +179,7 @@ fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
 
 async fn part(fan_out: &FanOut, message: &Outgoing, deadline: Deadline) -> Result<PartOutcome, FanOutError> {
     let Job::Part(job) = Job::parse(&message.body).unwrap() else { panic!("no part: {message:?}") };
-    fan_out.part(&job, Timestamp::now(), deadline).await
+    fan_out.part(&job, deadline).await
 }
 
 /// Writes a batch, or ends the run: then its report.
@@ -296,6 +296,31 @@ async fn work_whose_time_is_over_goes_on_in_another_invocation() {
     assert_eq!(report.parts.invocations, 3);
     assert!(report.report.is_success(), "{:?}", report.report.faults);
     assert_eq!(report.report.builds.seen, world.sample.summary().builds);
+}
+
+#[tokio::test]
+async fn an_age_is_the_same_for_all_workers_of_a_run_whenever_they_work() {
+    let world = World::new(12_000, 1).await;
+    let now = Timestamp::now();
+    let years = |count: i64| jiff::SignedDuration::from_hours(count * 24 * 365);
+    let at = async |moment, collection: &str| {
+        let variables = world.variables(collection).with("MIN_AGE_LAST_MODIFIED_HOURS", "87600");
+        CatchUp::from_variables(&variables, moment, Arc::new(NoProgress)).await.unwrap()
+    };
+    at(now, "in-one-piece").await.run().await.1.unwrap();
+    let expected = world.records("in-one-piece").await;
+    let worker = async |moment| {
+        let base = at(moment, "releases").await;
+        FanOut::new(base, Arc::clone(&world.parts) as _, Arc::clone(&world.batches) as _)
+    };
+    let first = worker(now).await;
+    first.plan(None, now, Deadline::NONE).await.unwrap();
+    let time = Duration::from_secs(3);
+    *world.batches.delay.lock().unwrap() = Some(time);
+    let outcome = part(&first, &world.parts.take().unwrap(), Deadline::after(time)).await.unwrap();
+    assert_eq!(outcome, PartOutcome::Continued);
+    world.drive(&worker(now + years(5)).await).await.unwrap();
+    assert_eq!(world.records("releases").await, expected);
 }
 
 #[tokio::test]

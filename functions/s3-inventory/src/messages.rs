@@ -42,7 +42,7 @@ async fn work(fan_out: &FanOut, message: &Message, deadline: Deadline, steps: &m
     let now = Timestamp::now();
     match Job::parse(&message.body) {
         Ok(Job::Part(job)) => {
-            let outcome = fan_out.part(&job, now, deadline).await?;
+            let outcome = fan_out.part(&job, deadline).await?;
             tracing::info!(run = job.run, part = job.number, hop = job.hop, ?outcome, "part");
             match outcome {
                 PartOutcome::Done => steps.parts_done += 1,

@@ -127,7 +127,9 @@ impl CatchUp {
     #[must_use]
     pub(crate) fn at(&self, now: Timestamp) -> Self {
         let library = Arc::new(self.library.renewed(now));
-        Self { library, now, ..self.clone() }
+        let oldest = self.selection.oldest.map(|oldest| oldest + now.duration_since(self.now));
+        let selection = Arc::new(Selection { oldest, ..(*self.selection).clone() });
+        Self { library, selection, now, ..self.clone() }
     }
 
     /// The same run, ending at a record's boundary before `deadline`.
@@ -382,5 +384,22 @@ impl CatchUp {
             writer.offer(ready).await.map_err(TargetError::from)?;
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoProgress;
+
+    #[tokio::test]
+    async fn an_age_counts_from_the_moment_of_each_run() {
+        let (start, hour) = (Timestamp::UNIX_EPOCH, jiff::SignedDuration::from_hours(1));
+        let vars = Variables::default().with("MIN_AGE_LAST_MODIFIED_HOURS", "1");
+        let base = CatchUp::from_variables(&vars, start + hour, Arc::new(NoProgress)).await.unwrap();
+        assert_eq!(base.selection.oldest, Some(start));
+        let later = base.at(start + hour * 25);
+        assert_eq!(later.selection.oldest, Some(start + hour * 24));
+        assert_eq!(later.at(start + hour).selection.oldest, Some(start));
     }
 }

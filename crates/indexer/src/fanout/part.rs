@@ -6,7 +6,6 @@ use std::time::Instant;
 use buildhub_core::Deadline;
 use buildhub_inventory::{Found, manifest_in};
 use futures::{Stream, StreamExt as _, pin_mut};
-use jiff::Timestamp;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -102,7 +101,7 @@ fn batch_id(part: usize, records: &[Box<RawValue>]) -> String {
 
 impl FanOut {
     /// Works on a part until it is done, or the time is over.
-    pub async fn part(&self, job: &PartJob, now: Timestamp, deadline: Deadline) -> Result<PartOutcome, FanOutError> {
+    pub async fn part(&self, job: &PartJob, deadline: Deadline) -> Result<PartOutcome, FanOutError> {
         let began = Instant::now();
         let folder = self.folder(&job.run);
         let plan = folder.plan().await?;
@@ -119,7 +118,8 @@ impl FanOut {
             hop => folder.checkpoint(job.number, hop).await?,
         };
         let built = record.built;
-        let work = self.work(now, deadline);
+        // For all invocations the run began at one moment: were ages counted anew, the checkpoint would count other builds.
+        let work = self.work(plan.began, deadline);
         let all = self.build(&work, job, &plan, &mut record).await?;
         record.hops = job.hop + 1;
         record.seconds += began.elapsed().as_secs_f64();
@@ -285,6 +285,7 @@ mod tests {
     use async_trait::async_trait;
     use buildhub_core::Variables;
     use buildhub_core::queue::{MESSAGE_LIMIT, Outgoing, Queue, QueueError};
+    use jiff::Timestamp;
 
     use super::*;
     use crate::NoProgress;
