@@ -81,6 +81,7 @@ metrics! {
     PARTS_DONE = "PartsDone", Count, "Parts of an inventory that workers came to the end of.";
     PARTS_FAILED = "PartsFailed", Count, "Parts of an inventory that could not be read or brought in.";
     BATCHES_DONE = "BatchesDone", Count, "Batches of records that were written.";
+    STEPS_FAILED = "StepsFailed", Count, "Steps of a spread run that failed and come again.";
     HOPS_EXCEEDED = "HopsExceeded", Count, "Parts given up because too many invocations worked on them.";
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";
     FETCH_EXISTING_DURATION = "FetchExistingDuration", Milliseconds, "Bringing the index of known records up to date.";

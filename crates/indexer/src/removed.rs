@@ -15,17 +15,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::fact::IdHash;
 
 /// The records that were removed since a moment, each with the moment of its removal in seconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// From where on removals were asked for, in milliseconds; none were where it is `None`.
+    since: Option<u64>,
+    records: Tombstones,
+}
+
+/// The moments of removals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Removed(HashMap<IdHash, u32>);
+struct Tombstones(HashMap<IdHash, u32>);
 
 /// As it is written down: pairs of both.
-impl Serialize for Removed {
+impl Serialize for Tombstones {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Removed {
+impl<'de> Deserialize<'de> for Tombstones {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Vec::deserialize(deserializer).map(|pairs| Self(pairs.into_iter().collect()))
     }
@@ -47,13 +55,24 @@ impl Removed {
                 }
             }
         }
-        Ok(Self(removed))
+        Ok(Self { since: Some(moment), records: Tombstones(removed) })
     }
 
     /// Whether the record was removed after its archive was written at this moment (seconds since 1970): the archive is
     /// gone. One that was written again later is another.
     pub fn hides(&self, id: IdHash, written: u32) -> bool {
-        self.0.get(&id).is_some_and(|removed| written <= *removed)
+        self.records.0.get(&id).is_some_and(|removed| written <= *removed)
+    }
+
+    /// Whether a record was written since. It may have taken the place of a better archive's that was removed, and whose
+    /// tombstone is gone with that: a better one that the inventory lists waits for the next inventory.
+    pub fn is_since(&self, last_modified: u64) -> bool {
+        self.since.is_some_and(|since| last_modified > since)
+    }
+
+    /// From where on removals were asked for, if they were.
+    pub fn moment(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(i64::try_from(self.since?).ok()?).ok()
     }
 }
 

@@ -206,8 +206,13 @@ impl<'a> Sieve<'a> {
         self.id.clear();
         archive.write_id(&mut self.id);
         let id = IdHash::of(&self.id);
-        let stored = index.get(id).map(|entry| &entry.fact);
-        if stored.is_none() && self.removed.is_some_and(|removed| removed.hides(id, seconds(date))) {
+        let entry = index.get(id);
+        let stored = entry.map(|entry| &entry.fact);
+        let is_held_back = self.removed.is_some_and(|removed| match entry {
+            None => removed.hides(id, seconds(date)),
+            Some(entry) => entry.fact.rank < archive.rank().as_u32() && removed.is_since(entry.last_modified),
+        });
+        if is_held_back {
             self.builds.removed += 1;
             return false;
         }

@@ -531,3 +531,71 @@ async fn what_an_event_removed_no_older_inventory_brings_back() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_planner_that_died_keeps_nobody_waiting() {
+    let world = World::new(2_000, 2).await;
+    let fan_out = world.fan_out().await;
+    let Planned::Queued { run, .. } = plan(&fan_out).await else { panic!("nothing was queued") };
+    let runs = walk(&world.folder.path().join("cache"));
+    std::fs::remove_file(runs.iter().find(|path| path.ends_with(format!("{run}/queued"))).unwrap()).unwrap();
+    world.parts.all();
+    assert!(matches!(plan(&fan_out).await, Planned::Running(_)), "it may still be at it");
+    let soon = Timestamp::now() + jiff::SignedDuration::from_mins(16);
+    let planned = fan_out.plan(None, soon, Deadline::NONE).await.unwrap();
+    assert!(matches!(planned, Planned::Queued { parts: 2, .. }), "{planned:?}");
+    assert!(world.drive(&fan_out).await.unwrap().report.is_success());
+}
+
+#[tokio::test]
+async fn what_is_removed_while_a_run_goes_on_stays_removed() {
+    let world = World::new(2_000, 2).await;
+    let variables = world.variables("releases").with("REMOVE_DELETED", "true");
+    let base = CatchUp::from_variables(&variables, Timestamp::now(), Arc::new(NoProgress)).await.unwrap();
+    let fan_out = FanOut::new(base, Arc::clone(&world.parts) as _, Arc::clone(&world.batches) as _);
+    plan(&fan_out).await;
+    for message in world.parts.all() {
+        part(&fan_out, &message, Deadline::NONE).await.unwrap();
+    }
+    // Its record is on its way in a batch, when an event writes the same and another removes it.
+    let first = world.batches.messages.lock().unwrap().front().unwrap().body.clone();
+    let Job::Batch(first) = Job::parse(&first).unwrap() else { panic!("no batch") };
+    let records: Vec<Value> = first.records.iter().map(|it| serde_json::from_str(it.get()).unwrap()).collect();
+    let of_the_past = |record: &&Value| record["download"]["date"].as_str().unwrap() < "2026";
+    let removed = records.iter().find(of_the_past).expect("a build of the past in the first batch");
+    let id = removed["id"].as_str().unwrap();
+    let collection = world.collection("releases");
+    let _ = collection.put(id, removed, buildhub_kinto::Condition::None).await.unwrap();
+    let _ = collection.delete(id, buildhub_kinto::Condition::None).await.unwrap();
+    let report = world.drive(&fan_out).await.unwrap().report;
+    assert!(collection.get::<Value>(id).await.unwrap().is_none(), "{report:?}");
+    assert!(world.records("releases").await.len() > 100);
+}
+
+#[tokio::test]
+async fn what_took_a_removed_archives_place_is_not_overwritten_by_an_older_inventory() {
+    let world = World::new(2_000, 1).await;
+    let (_, expected) = world.in_one_piece().await;
+    // Of a build with two archives the better one was removed, and an event has put the other in its place.
+    let keys: Vec<String> = world.sample.objects().map(|object| object.key.clone()).collect();
+    let url = |record: &Value| record["download"]["url"].as_str().unwrap().to_owned();
+    let other = |record: &Value| {
+        let better = url(record);
+        let folder = better.strip_prefix(&world.site.url())?.rsplit_once('/')?.0.to_owned();
+        let beside = |key: &&String| key.starts_with(&folder) && key.ends_with("Firefox Installer.exe");
+        better.contains("Firefox Setup").then(|| keys.iter().find(beside).cloned())?
+    };
+    let (record, other) = expected.iter().find_map(|record| Some((record, other(record)?))).expect("two archives");
+    let mut replaced = record.clone();
+    replaced["download"]["url"] = format!("{}{other}", world.site.url()).into();
+    let id = record["id"].as_str().unwrap();
+    let collection = world.collection("in-one-piece");
+    let _ = collection.put(id, &replaced, buildhub_kinto::Condition::None).await.unwrap();
+    for (setting, url_then) in [("true", url(&replaced)), ("false", url(record))] {
+        let variables = world.variables("in-one-piece").with("REMOVE_DELETED", setting);
+        let base = CatchUp::from_variables(&variables, Timestamp::now(), Arc::new(NoProgress)).await.unwrap();
+        base.run().await.1.unwrap();
+        let stored = collection.get::<Value>(id).await.unwrap().unwrap();
+        assert_eq!(url(&stored.data), url_then, "REMOVE_DELETED={setting}");
+    }
+}

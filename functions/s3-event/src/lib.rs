@@ -9,6 +9,7 @@ mod batch;
 pub mod item;
 mod metrics;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use buildhub_core::event::{BatchResponse, Envelope, EventError, ObjectEvent};
@@ -17,7 +18,7 @@ use buildhub_core::{Deadline, Variables};
 use buildhub_indexer::ConnectError;
 use buildhub_indexer::events::order::latest;
 use buildhub_indexer::events::{self, EventFault, Events};
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -124,9 +125,14 @@ async fn handle_group(group: Group, context: &Context, deadline: Deadline, margi
     let mut requests = 0;
     let mut outcome = None;
     for event in latest(&events) {
-        let handling = context.events.handle(&event, Timestamp::now());
-        let late = || events::Answer { result: Err(EventFault::Late), requests: 0 };
-        let answer = deadline.allow(margin, handling).await.unwrap_or_else(late);
+        // A panic is this item's affair: it is in the log and reported by now, and the others go on.
+        let handling = AssertUnwindSafe(context.events.handle(&event, Timestamp::now())).catch_unwind();
+        let failed = |fault| events::Answer { result: Err(fault), requests: 0 };
+        let answer = match deadline.allow(margin, handling).await {
+            None => failed(EventFault::Late),
+            Some(Err(_)) => failed(EventFault::Broken),
+            Some(Ok(answer)) => answer,
+        };
         requests += answer.requests;
         let next = Outcome::from(&answer.result);
         // Should one of them come again, all do; else what was done says more than that nothing was.
@@ -166,5 +172,52 @@ impl Handling {
             }
             _ => Ok(Answer::Done { events: self.items.len() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use buildhub_indexer::archive::{Archive, ArchiveError, FileFacts, Folder};
+    use serde_json::json;
+
+    use super::*;
+
+    /// An archive on which the program breaks.
+    #[derive(Debug)]
+    struct Breaking;
+
+    #[async_trait]
+    impl Archive for Breaking {
+        async fn get(&self, key: &str) -> Result<Option<bytes::Bytes>, ArchiveError> {
+            panic!("at {key}")
+        }
+
+        async fn head(&self, key: &str) -> Result<Option<FileFacts>, ArchiveError> {
+            panic!("at {key}")
+        }
+
+        async fn list(&self, key: &str) -> Result<Folder, ArchiveError> {
+            panic!("at {key}")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_item_on_which_the_program_breaks_comes_again_alone() {
+        let variables = Variables::default().with("INITIALIZE_SERVER", "false");
+        let mut context = Context::from_variables(&variables).unwrap();
+        context.events = context.events.reading(Arc::new(Breaking));
+        let message = |id: &str, key: &str| {
+            let event = json!({ "Records": [{ "eventName": "ObjectCreated:Put", "eventSource": "aws:s3",
+                "s3": { "bucket": { "name": "builds" }, "object": { "key": key } } }] });
+            json!({ "messageId": id, "body": event.to_string(), "eventSource": "aws:sqs" })
+        };
+        let build = "pub/firefox/releases/60.0/win32/fr/Firefox+Setup+60.0.exe";
+        let payload = json!({ "Records": [message("sound", "pub/firefox/notes.html"), message("broken", build)] });
+        let answer = handle(&payload, &context, Deadline::NONE).await.unwrap().answer().unwrap();
+        let Answer::Batch(again) = answer else { panic!("a batch is answered as one") };
+        assert_eq!(again.failed().collect::<Vec<_>>(), ["broken"]);
     }
 }

@@ -68,7 +68,7 @@ async fn work(fan_out: &FanOut, message: &Message, deadline: Deadline, steps: &m
         }
         // The same bytes will be no job the next time either.
         Err(error) => {
-            steps.failed += 1;
+            steps.dropped += 1;
             tracing::error!(message = message.id, queue = message.queue, %error, "a message is no step of a run and is dropped");
         }
     }

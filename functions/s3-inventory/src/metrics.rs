@@ -41,7 +41,10 @@ pub(crate) struct Steps {
     pub(crate) parts_failed: u64,
     pub(crate) hops_exceeded: u64,
     pub(crate) batches_done: u64,
+    /// Steps that come again.
     pub(crate) failed: u64,
+    /// Messages that are no step.
+    pub(crate) dropped: u64,
 }
 
 impl Steps {
@@ -53,7 +56,8 @@ impl Steps {
             (&metrics::PARTS_FAILED, self.parts_failed),
             (&metrics::HOPS_EXCEEDED, self.hops_exceeded),
             (&metrics::BATCHES_DONE, self.batches_done),
-            (&metrics::FAULTS, self.failed),
+            (&metrics::STEPS_FAILED, self.failed),
+            (&metrics::FAULTS, self.dropped),
         ] {
             numbers.count(metric, count);
         }

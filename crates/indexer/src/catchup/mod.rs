@@ -223,6 +223,11 @@ impl CatchUp {
         report.fault_count == report.lasting_count && self.library.counts().failed == 0
     }
 
+    /// Whether what events removed stays removed.
+    pub(crate) fn are_removals_kept(&self) -> bool {
+        self.selection.remove_deleted
+    }
+
     /// Whether the answer depends on the clock, so that nothing may be passed over for having been looked at.
     pub(crate) fn is_limited(&self) -> bool {
         self.selection.oldest.is_some()

@@ -91,6 +91,11 @@ pub enum EventFault {
     /// There was no time left for it.
     #[error("there was no time left to handle it; it is handled when it comes again")]
     Late,
+    /// The program itself broke on it.
+    #[error(
+        "the program broke on it, as its log says; it is tried again, and what never works ends among the dead letters"
+    )]
+    Broken,
     /// It makes no record that is accepted, however often it comes.
     #[error("{0}")]
     Refused(String),
@@ -136,7 +141,8 @@ impl EventFault {
             | Self::Kinto(_)
             | Self::Target(_)
             | Self::Connect(_)
-            | Self::Late => true,
+            | Self::Late
+            | Self::Broken => true,
         }
     }
 }

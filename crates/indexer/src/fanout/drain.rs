@@ -5,14 +5,16 @@ use std::time::Instant;
 use buildhub_core::Deadline;
 use buildhub_kinto::LoaderSettings;
 use buildhub_releases::Record;
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::folder::BatchRecord;
+use super::folder::{BatchRecord, RunFolder};
 use super::message::Batch;
 use super::{FanOut, FanOutError, margin_of};
 use crate::fact::IdHash;
 use crate::index::Index;
 use crate::ready::Ready;
+use crate::removed::Removed;
 use crate::report::Report;
 use crate::target::TargetError;
 
@@ -43,9 +45,11 @@ impl FanOut {
         }
         let (began, mut report) = (Instant::now(), Report::default());
         let settings = self.loader_settings().await?;
+        let removed = self.removed_meanwhile(&folder).await?;
         let mut writer = self.base.target.writer_with(settings, Index::default());
         for record in &batch.records {
             match read(record) {
+                Ok(ready) if removed.hides(ready.hash, ready.fact.date) => report.builds.removed += 1,
                 Ok(ready) => writer.offer(ready).await.map_err(TargetError::from)?,
                 Err(reason) => {
                     report.lasting(format!("a record of the batch {} cannot be written: {reason}", batch.id));
@@ -65,6 +69,25 @@ impl FanOut {
         let record = BatchRecord { store: report.store, seconds, written, missing, lasting, faults };
         folder.create_batch(&batch.id, &record).await?;
         Ok(Drained::Written(Box::new(report)))
+    }
+
+    /// What was removed since the run's inventories were made, asked again, since the plan is some time ago.
+    async fn removed_meanwhile(&self, folder: &RunFolder) -> Result<Removed, FanOutError> {
+        if !self.base.are_removals_kept() {
+            return Ok(Removed::default());
+        }
+        let moment = match folder.plan().await {
+            Ok(plan) => plan.removed.moment(),
+            // A batch that comes after its run was swept away.
+            Err(error) if error.is_lasting() => Some(Timestamp::UNIX_EPOCH),
+            Err(error) => return Err(error.into()),
+        };
+        match moment {
+            Some(moment) => {
+                Ok(Removed::since(&self.base.target.collection, moment).await.map_err(TargetError::from)?)
+            }
+            None => Ok(Removed::default()),
+        }
     }
 
     /// The limits of batches, asked of the server once.

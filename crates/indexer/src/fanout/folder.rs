@@ -3,6 +3,7 @@
 //! | object | written by | holds |
 //! |---|---|---|
 //! | `plan.json` | the planner, once | what is to be done |
+//! | `queued` | the planner, at its end | nothing: all parts are on their queue |
 //! | `index.bin` | the planner | what the store had when the run began |
 //! | `checkpoints/PART-HOP.json` | a worker whose time was over | how far it came |
 //! | `metadata/PART.jsonl.gz` | the worker of a part | metadata it found |
@@ -166,6 +167,16 @@ impl RunFolder {
         }
         // A write whose answer was lost is repeated, and finds itself.
         Ok(self.plan().await? == *plan)
+    }
+
+    /// Whether all parts were put on their queue.
+    pub async fn is_queued(&self) -> Result<bool, FolderError> {
+        self.has("queued").await
+    }
+
+    /// Notes that all parts are on their queue.
+    pub async fn set_queued(&self) -> Result<(), FolderError> {
+        Ok(self.store.put(&self.key("queued"), Bytes::new()).await?)
     }
 
     /// The index as it was when the run began.

@@ -7,7 +7,7 @@ use buildhub_core::queue::Outgoing;
 use buildhub_inventory::Found;
 use jiff::{SignedDuration, Timestamp};
 
-use super::folder::{Plan, PlannedPart};
+use super::folder::{Plan, PlannedPart, RunFolder};
 use super::message::{Job, PartJob};
 use super::{FanOut, FanOutError, RunReport, body};
 use crate::catchup::State;
@@ -16,6 +16,10 @@ use crate::report::Report;
 
 /// After this a run that did not end is given up: its messages were received as often as their queue allows.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(12);
+
+/// After this all parts of a run are on their queue, or its planner died: no invocation lasts longer (AWS, "Lambda
+/// quotas").
+const QUEUED_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// What became of a schedule's turn.
 #[derive(Debug)]
@@ -90,7 +94,7 @@ impl FanOut {
         let folder = self.folder(&run);
         if !folder.is_over().await? {
             match folder.plan().await {
-                Ok(plan) if now.duration_since(plan.began) <= GIVEN_UP_AFTER => return Ok(Err(run)),
+                Ok(plan) if self.is_running(&folder, &plan, now).await? => return Ok(Err(run)),
                 Ok(_) => {
                     tracing::warn!(run, "the run did not end and is given up; see the dead letters of its queues");
                     self.finish(&run, now, Deadline::NONE).await?;
@@ -103,6 +107,13 @@ impl FanOut {
             }
         }
         Ok(Ok(format!("{base}-{}", last + 1)))
+    }
+
+    /// Whether somebody still works on a run that is not over.
+    async fn is_running(&self, folder: &RunFolder, plan: &Plan, now: Timestamp) -> Result<bool, FanOutError> {
+        let age = now.duration_since(plan.began);
+        // Where the planner died before all parts were queued, nobody comes to the end.
+        Ok(age <= QUEUED_WITHIN || age <= GIVEN_UP_AFTER && folder.is_queued().await?)
     }
 
     async fn begin(
@@ -124,7 +135,7 @@ impl FanOut {
                 Ok(Outgoing { body: body(run, &job)?, group: None, deduplication: None })
             });
             self.parts.send(jobs.collect::<Result<_, FanOutError>>()?).await?;
-            Ok(())
+            Ok(folder.set_queued().await?)
         };
         if let Err(error) = begun.await {
             // The next turn is to begin anew, and not to wait for this run.
