@@ -40,24 +40,6 @@ impl<'de> Deserialize<'de> for Tombstones {
 }
 
 impl Removed {
-    /// Asks a store for its tombstones since a moment.
-    pub async fn since(collection: &Collection, moment: Timestamp) -> Result<Self, KintoError> {
-        let moment = u64::try_from(moment.as_millisecond()).unwrap_or_default();
-        // Without being named, even `deleted` would be left out.
-        let query = Query::new().since(moment).fields(["id", "last_modified", "deleted"]).limit(10_000);
-        let pages = collection.pages::<IgnoredAny>(query);
-        pin_mut!(pages);
-        let mut removed = HashMap::new();
-        while let Some(page) = pages.next().await {
-            for entry in &page?.entries {
-                if let Entry::Deleted { id, last_modified } = entry {
-                    removed.insert(IdHash::of(id), u32::try_from(last_modified / 1000).unwrap_or(u32::MAX));
-                }
-            }
-        }
-        Ok(Self { since: Some(moment), records: Tombstones(removed) })
-    }
-
     /// Whether the record was removed after its archive was written at this moment (seconds since 1970): the archive is
     /// gone. One that was written again later is another.
     pub fn hides(&self, id: IdHash, written: u32) -> bool {
@@ -74,6 +56,24 @@ impl Removed {
     pub fn moment(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(i64::try_from(self.since?).ok()?).ok()
     }
+}
+
+/// Asks a store for its tombstones since a moment.
+pub async fn removed_since(collection: &Collection, moment: Timestamp) -> Result<Removed, KintoError> {
+    let moment = u64::try_from(moment.as_millisecond()).unwrap_or_default();
+    // Without being named, even `deleted` would be left out.
+    let query = Query::new().since(moment).fields(["id", "last_modified", "deleted"]).limit(10_000);
+    let pages = collection.pages::<IgnoredAny>(query);
+    pin_mut!(pages);
+    let mut removed = HashMap::new();
+    while let Some(page) = pages.next().await {
+        for entry in &page?.entries {
+            if let Entry::Deleted { id, last_modified } = entry {
+                removed.insert(IdHash::of(id), u32::try_from(last_modified / 1000).unwrap_or(u32::MAX));
+            }
+        }
+    }
+    Ok(Removed { since: Some(moment), records: Tombstones(removed) })
 }
 
 /// A moment before which nothing in inventories was removed that were made at these moments.

@@ -21,7 +21,7 @@ use crate::index::Index;
 use crate::metadata::Library;
 use crate::pipeline::{PipelineError, read_spools, resolve_all};
 use crate::progress::{Progress, Stage};
-use crate::removed::{self, Removed};
+use crate::removed::{self, Removed, removed_since};
 use crate::report::Report;
 use crate::resolve::{Knowledge, MetadataUse, Resolved, Resolver};
 use crate::settings::{ArchiveSettings, FolderSettings, InventorySettings, KintoSettings, Selection};
@@ -297,7 +297,7 @@ impl CatchUp {
     /// The records that were removed since these inventories were made, where removals count.
     pub(crate) async fn removed_since(&self, found: &[Found]) -> Result<Removed, TargetError> {
         match removed::beginning(found.iter().map(|found| found.manifest.created), self.now) {
-            Some(moment) if self.selection.remove_deleted => Ok(Removed::since(&self.target.collection, moment).await?),
+            Some(moment) if self.selection.remove_deleted => Ok(removed_since(&self.target.collection, moment).await?),
             _ => Ok(Removed::default()),
         }
     }

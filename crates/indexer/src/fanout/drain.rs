@@ -14,7 +14,7 @@ use super::{FanOut, FanOutError, margin_of};
 use crate::fact::IdHash;
 use crate::index::Index;
 use crate::ready::Ready;
-use crate::removed::Removed;
+use crate::removed::{Removed, removed_since};
 use crate::report::Report;
 use crate::target::TargetError;
 
@@ -83,9 +83,7 @@ impl FanOut {
             Err(error) => return Err(error.into()),
         };
         match moment {
-            Some(moment) => {
-                Ok(Removed::since(&self.base.target.collection, moment).await.map_err(TargetError::from)?)
-            }
+            Some(moment) => Ok(removed_since(&self.base.target.collection, moment).await.map_err(TargetError::from)?),
             None => Ok(Removed::default()),
         }
     }
