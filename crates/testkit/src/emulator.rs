@@ -131,13 +131,19 @@ impl Emulator {
     /// Calls the function with an event, and waits for its answer. An instance that died of it is replaced.
     pub async fn invoke(&self, payload: &Value) -> Result<Value, FunctionError> {
         let mut instance = self.free.lock().await.recv().await.ok_or(FunctionError::NoneLeft)?;
+        // One that was killed may have died only after its last call had an answer.
+        if instance.is_dead() {
+            instance = self.launch.start(instance.log.clone()).await?;
+        }
         let id = instance.emulator.id();
         self.busy().push(id);
         let url = format!("http://{}/2015-03-31/functions/function/invocations", instance.address);
         let answered = answer(self.client.post(url).body(payload.to_string())).await;
         self.busy().retain(|busy| *busy != id);
         self.peak.fetch_max(peak_memory(id), Ordering::Relaxed);
-        if answered.is_err() && instance.is_dead() {
+        // A process that was killed is gone a moment later than its connections.
+        let is_cut_off = matches!(answered, Err(FunctionError::Unreachable(_)));
+        if is_cut_off || answered.is_err() && instance.is_dead() {
             instance = self.launch.start(instance.log.clone()).await?;
         }
         let _ = self.back.try_send(instance);
