@@ -1,0 +1,1 @@
+//! One stream into the buckets of many regions.

@@ -1,0 +1,1 @@
+//! A source or an object, read as a stream within limits.

@@ -1,0 +1,1 @@
+//! The buckets, in their order.

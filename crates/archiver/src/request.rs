@@ -1,0 +1,1 @@
+//! What is asked for, its key and its task's id.

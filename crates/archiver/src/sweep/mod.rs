@@ -1,0 +1,1 @@
+//! What nobody works on any more: found, and sent again or removed.

@@ -1,0 +1,1 @@
+//! A task: who works on an archive, and what those who wait are told.

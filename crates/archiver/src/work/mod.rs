@@ -1,0 +1,1 @@
+//! One message of the queue: lease, copy, result.
