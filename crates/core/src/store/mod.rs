@@ -19,7 +19,10 @@ use jiff::Timestamp;
 pub use folder::FolderStore;
 pub use location::{Location, LocationError};
 #[cfg(feature = "aws")]
-pub use s3::{S3, S3Settings, S3Store, Stores};
+pub use s3::{
+    COPY_MAX, Created, Details, ObjectHeaders, PART_MIN, PARTS_MAX, Part, S3, S3Settings, S3Store, Stores, Unfinished,
+    Upload,
+};
 
 /// A store that is shared between tasks.
 pub type SharedStore = Arc<dyn ObjectStore>;

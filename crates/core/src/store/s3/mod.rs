@@ -3,6 +3,8 @@
 mod body;
 mod client;
 mod fault;
+mod multipart;
+mod object;
 mod settings;
 
 use std::error::Error;
@@ -18,6 +20,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use client::{S3, Stores};
+pub use multipart::{COPY_MAX, PART_MIN, PARTS_MAX, Part, Unfinished, Upload};
+pub use object::{Created, Details, ObjectHeaders};
 pub use settings::S3Settings;
 
 use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind};
@@ -109,16 +113,15 @@ impl ObjectStore for S3Store {
     }
 
     async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
-        let request = self.client.put_object().bucket(&self.bucket).key(self.full(key)).body(ByteStream::from(bytes));
-        match request.if_none_match("*").send().await {
-            Ok(_) => Ok(true),
-            // 412: there is one. 409: another was being written at the same moment (AWS, "How to prevent object
-            // overwrites with conditional writes"); what came of it shows in whether there is one now.
-            Err(error) => match error.raw_response().map(|answer| answer.status().as_u16()) {
-                Some(412) => Ok(false),
-                Some(409) if self.head(key).await.is_ok() => Ok(false),
-                _ => Err(self.fault("write", key, &error)),
-            },
+        match self.create_with(key, bytes, &ObjectHeaders::default()).await? {
+            Created::Done => Ok(true),
+            Created::Exists => Ok(false),
+            // What came of the other writer shows in whether there is one now.
+            Created::Conflict if self.head(key).await.is_ok() => Ok(false),
+            Created::Conflict => {
+                let reason = "another was being written at the same moment; try again";
+                Err(StoreError::new(StoreErrorKind::Transient, "write", self.url(key), reason))
+            }
         }
     }
 
