@@ -1,0 +1,1 @@
+"""The set of packages: how it is read, resolved, compared and given a version."""
