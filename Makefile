@@ -40,11 +40,15 @@ clean-run: stop ## Forget what `make run` and `make kinto` left behind
 	rm -rf .run
 
 .PHONY: kinto
-kinto: setup ## Start a Kinto on http://localhost:8888/v1 (BACKEND=memory or postgresql)
+kinto: ## Start a Kinto in memory on http://localhost:8888/v1 (KINTO_PORT)
 	@kinto/bin/start $(or $(BACKEND),memory)
 
+.PHONY: kinto-postgresql
+kinto-postgresql: ## Start one on PostgreSQL and memcached, which it starts too (or uses: KINTO_STORAGE_URL, KINTO_CACHE_HOSTS)
+	@kinto/bin/start postgresql
+
 .PHONY: kinto-stop
-kinto-stop: ## Stop it
+kinto-stop: ## Stop it, and what it started
 	@kinto/bin/stop
 
 .PHONY: install

@@ -153,6 +153,8 @@ impl Run<'_> {
             for name in ["KINTO_STORAGE_URL", "KINTO_CACHE_URL", "KINTO_PERMISSION_URL"] {
                 command.env(name, database.url()?);
             }
+            // There is one process, so its memory does for the cache, and no memcached has to run.
+            command.env("KINTO_CACHE_BACKEND", "kinto.core.cache.memory");
         }
         command.envs(self.settings.iter().map(|(name, value)| (variable(name), value)));
         Ok(command)
