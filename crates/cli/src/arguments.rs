@@ -1,11 +1,12 @@
-//! The command line, made from the indexer's table of settings: every variable is a flag too, and flags win.
+//! The command line, made from the crates' tables of settings: every variable is a flag too, and flags win.
 
 use buildhub_core::Variables;
 use buildhub_core::aws::secrets::SECRETS;
-use buildhub_indexer::variables::{Group, VARIABLES, Variable, variable_named};
+use buildhub_core::variables::{Group, Variable};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::variables;
 use Group::{Archive, Events, Folders, Inventory, Kinto, Program, S3};
 
 const STYLES: Styles = Styles::styled()
@@ -171,7 +172,7 @@ fn json() -> Arg {
 
 /// Adds the settings of these groups as flags.
 fn settings(command: Command, groups: &[Group]) -> Command {
-    let wanted = VARIABLES.iter().filter(|variable| groups.contains(&variable.group));
+    let wanted = variables::all().filter(|variable| groups.contains(&variable.group));
     // Kinto answers "find" too, but loads nothing there.
     let loads = command.get_name() != "find" && command.get_name() != "init-kinto";
     let wanted =
@@ -192,13 +193,13 @@ fn flag(variable: &Variable) -> Arg {
 
 /// The settings, with what the command line says over what the environment said.
 pub fn overlay(vars: Variables, matches: &ArgMatches) -> Variables {
-    let is_given = |name| variable_named(name).is_some_and(|variable| given(matches, variable).is_some());
+    let is_given = |name| variables::named(name).is_some_and(|variable| given(matches, variable).is_some());
     // A secret that is given, or the ARN of one, wins over both of its variables.
     let vars = SECRETS
         .iter()
         .filter(|(name, arn)| is_given(name) || is_given(arn))
         .fold(vars, |vars, (name, arn)| vars.without(name).without(arn));
-    VARIABLES.iter().fold(vars, |vars, variable| match given(matches, variable) {
+    variables::all().fold(vars, |vars, variable| match given(matches, variable) {
         Some(value) => vars.with(variable.name, value),
         None => vars,
     })
@@ -251,7 +252,7 @@ mod tests {
     #[test]
     fn every_variable_with_a_flag_is_one_of_its_command() {
         let (run, event) = (latest(), handle_event());
-        for variable in VARIABLES.iter().filter(|variable| !variable.flag.is_empty()) {
+        for variable in variables::all().filter(|variable| !variable.flag.is_empty()) {
             let command = if variable.group == Events { &event } else { &run };
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(variable.flag)), "{}", variable.name);
         }

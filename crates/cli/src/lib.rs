@@ -8,7 +8,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`arguments`] | the command line, made from the indexer's table of settings |
+//! | [`variables`] | every setting of every crate |
+//! | [`arguments`] | the command line, made from them |
 //! | `commands` | one file a command |
 //! | `bar`, `summary` | how far it is, and what was done |
 
@@ -17,6 +18,7 @@ mod bar;
 mod commands;
 mod error;
 mod summary;
+pub mod variables;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};

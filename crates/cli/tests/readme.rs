@@ -5,8 +5,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use buildhub_cli::variables;
 use buildhub_core::metrics;
-use buildhub_indexer::variables::{VARIABLES, Variable};
+use buildhub_core::variables::Variable;
 
 const README: &str = include_str!("../../../README.md");
 const LOGGING: &str = include_str!("../../../LOGGING.md");
@@ -42,7 +43,7 @@ fn default_of(variable: &Variable) -> String {
 
 fn settings() -> String {
     let mut table = "| variable | flag | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for variable in VARIABLES {
+    for variable in variables::all() {
         let Variable { name, flag, help, .. } = variable;
         let flag = if flag.is_empty() { String::new() } else { format!("`--{flag}`") };
         writeln!(table, "| `{name}` | {flag} | {} | {help} |", default_of(variable)).unwrap();

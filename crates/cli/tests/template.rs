@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use buildhub_cli::variables;
 use buildhub_core::metrics;
-use buildhub_indexer::variables::variable_named;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 const README: &str = include_str!("../../../README.md");
@@ -85,7 +85,7 @@ fn every_variable_that_the_template_sets_is_a_setting() {
     let set: Vec<_> = names.into_iter().filter(|name| upper(name)).collect();
     assert!(set.contains(&"SERVER_URL") && set.contains(&"CACHE_FOLDER"), "{set:?}");
     for name in set {
-        assert!(variable_named(name).is_some(), "{name} is no setting");
+        assert!(variables::named(name).is_some(), "{name} is no setting");
     }
 }
 
@@ -112,7 +112,7 @@ fn both_writers_have_the_settings_that_decide_what_a_record_is() {
         "RELEASE_AS_BETA",
         "REMOVE_DELETED",
     ] {
-        assert!(variable_named(name).is_some(), "{name} is no setting");
+        assert!(variables::named(name).is_some(), "{name} is no setting");
         let set = format!("\n        {name}: ");
         assert!(globals.contains(&set), "{name} is not in Globals, so the functions may disagree about it");
         assert_eq!(TEMPLATE.matches(&format!(" {name}: ")).count(), 1, "{name} is set for one function as well");

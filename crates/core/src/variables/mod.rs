@@ -1,8 +1,12 @@
 //! Settings by name: the environment, overlaid by the command line, read once at start.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+
+pub use table::{Group, Variable};
 
 /// A set of named settings, as they were when the program started.
 ///

@@ -1,0 +1,13 @@
+//! Every setting of every crate: the tables of the crates, joined.
+
+use buildhub_core::variables::Variable;
+
+/// All settings, in the order in which documentation shows them.
+pub fn all() -> impl Iterator<Item = &'static Variable> {
+    buildhub_indexer::variables::VARIABLES.iter()
+}
+
+/// The setting of that name.
+pub fn named(name: &str) -> Option<&'static Variable> {
+    all().find(|variable| variable.name == name)
+}
