@@ -8,6 +8,8 @@
 //! | `aws` | `store::S3Store`, an Amazon S3 bucket as a [`store::ObjectStore`]; `queue::Queues`, Amazon SQS behind [`queue::Queue`]; `aws`, what they share, and secrets by ARN |
 //! | `telemetry` | `telemetry`: log subscriber, crash reports |
 //! | `lambda` | `lambda`, the `main` of every function; and both of the above |
+//! | `web` | `web`, HTTP APIs as functions of a request |
+//! | `server` | `web::server`, sockets for them |
 //!
 //! | module | holds |
 //! |---|---|
@@ -44,6 +46,8 @@ pub mod store;
 pub mod telemetry;
 pub mod trigger;
 pub mod variables;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use deadline::Deadline;
 pub use key::ObjectKey;
