@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use buildhub_core::store::{FolderStore, Listing, S3Settings, SharedStore, StoreErrorKind, Stores};
+use buildhub_testkit::moto::Moto;
 use buildhub_testkit::s3::S3Server;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -42,6 +43,15 @@ async fn s3(location: &str) -> Subject<S3Server> {
     Subject { store, _guard: server }
 }
 
+/// A server that looks at every condition, and compares and writes in one step.
+async fn moto() -> Subject<Moto> {
+    let server = Moto::start().await.unwrap();
+    server.create_bucket("bucket").await.unwrap();
+    let settings = S3Settings::from_variables(&server.variables().into_iter().collect()).unwrap();
+    let store = Stores::new(settings).open(&"s3://bucket/deep/er".parse().unwrap()).await;
+    Subject { store, _guard: server }
+}
+
 async fn put(store: &SharedStore, key: &str, text: &'static str) {
     store.put(key, Bytes::from_static(text.as_bytes())).await.unwrap();
 }
@@ -76,6 +86,52 @@ async fn creates_only_what_is_not_there(store: &SharedStore) {
     store.delete("once/made").await.unwrap();
     assert!(create("third").await.unwrap());
     assert_eq!(read(store, "once/made").await, "third");
+}
+
+async fn replaces_only_the_version_that_was_read(store: &SharedStore) {
+    put(store, "state/a.json", "one").await;
+    let one = store.read("state/a.json", 10).await.unwrap();
+    assert_eq!(one.bytes, "one");
+    let two = store.replace("state/a.json", Bytes::from_static(b"two"), &one.version).await.unwrap().unwrap();
+    assert!(store.replace("state/a.json", Bytes::from_static(b"late"), &one.version).await.unwrap().is_none());
+    assert_eq!(store.read("state/a.json", 10).await.unwrap().version, two, "a write tells the version it made");
+    let three = store.replace("state/a.json", Bytes::from_static(b"three"), &two).await.unwrap().unwrap();
+    assert_eq!(read(store, "state/a.json").await, "three");
+    store.delete("state/a.json").await.unwrap();
+    assert!(store.replace("state/a.json", Bytes::from_static(b"four"), &three).await.unwrap().is_none());
+    assert!(store.read("state/a.json", 10).await.unwrap_err().is_not_found(), "what was removed is not made again");
+    put(store, "state/b.json", "too long").await;
+    assert_eq!(store.read("state/b.json", 3).await.unwrap_err().kind, StoreErrorKind::TooLarge);
+}
+
+/// Many add one to a number at the same time; none of the additions is lost.
+async fn loses_no_update(store: &SharedStore) {
+    put(store, "count", "0").await;
+    let adding = futures::stream::iter(0..30).map(|writer| async move {
+        loop {
+            let found = store.read("count", 10).await.unwrap();
+            let text = std::str::from_utf8(&found.bytes).unwrap();
+            let next = text.split(' ').next().unwrap().parse::<u32>().unwrap() + 1;
+            // The writer's number tells its write from another's.
+            let next = Bytes::from(format!("{next} {writer}"));
+            if store.replace("count", next, &found.version).await.unwrap().is_some() {
+                return;
+            }
+        }
+    });
+    adding.buffer_unordered(8).collect::<Vec<_>>().await;
+    assert!(read(store, "count").await.starts_with(b"30 "));
+}
+
+async fn removes_only_the_version_that_was_read(store: &SharedStore) {
+    put(store, "state/old", "old").await;
+    let old = store.read("state/old", 10).await.unwrap().version;
+    put(store, "state/old", "new").await;
+    assert!(!store.remove("state/old", &old).await.unwrap());
+    assert_eq!(read(store, "state/old").await, "new");
+    let new = store.read("state/old", 10).await.unwrap().version;
+    assert!(store.remove("state/old", &new).await.unwrap());
+    assert!(!store.remove("state/old", &new).await.unwrap());
 }
 
 async fn says_what_is_not_there(store: &SharedStore) {
@@ -183,6 +239,7 @@ macro_rules! every_store {
 every_store! {
     keeps_what_is_written
     creates_only_what_is_not_there
+    replaces_only_the_version_that_was_read
     says_what_is_not_there
     forgets_what_is_deleted
     lists_one_level
@@ -190,4 +247,26 @@ every_store! {
     takes_keys_as_they_are
     lists_every_page
     streams_large_bodies
+}
+
+/// Rules of those who write at the same time, and of conditional removal: the S3 server above compares first and writes
+/// later, and looks at no condition of a removal.
+macro_rules! every_strict_store {
+    ($($rule:ident)*) => {$(
+        mod $rule {
+            #[tokio::test]
+            async fn in_a_folder() {
+                super::$rule(&super::folder().store).await;
+            }
+            #[tokio::test]
+            async fn in_moto() {
+                super::$rule(&super::moto().await.store).await;
+            }
+        }
+    )*};
+}
+
+every_strict_store! {
+    loses_no_update
+    removes_only_the_version_that_was_read
 }

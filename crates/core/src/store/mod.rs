@@ -7,6 +7,7 @@ mod folder;
 mod location;
 #[cfg(feature = "aws")]
 mod s3;
+mod versioned;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use s3::{
     COPY_MAX, Created, Details, ObjectHeaders, PART_MIN, PARTS_MAX, Part, S3, S3Settings, S3Store, Stores, Unfinished,
     Upload,
 };
+pub use versioned::{Version, Versioned};
 
 /// A store that is shared between tasks.
 pub type SharedStore = Arc<dyn ObjectStore>;
@@ -42,6 +44,20 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// Writes an object whole, unless there is one by this key already; says whether it was written. Of several who try
     /// at the same moment, one does (Amazon S3: `If-None-Match: *`, "Conditional writes").
     async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError>;
+
+    /// Reads an object whole, with the version of it that was read. `NotFound` when there is none, `TooLarge` when it has
+    /// more than `limit` bytes.
+    async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError>;
+
+    /// Writes an object whole, as long as it is still `version`; what it is then. `None` when somebody else has written
+    /// or removed it. Of several who try with one version, one does (Amazon S3: `If-Match`, "Conditional writes").
+    ///
+    /// Bytes that are found there although the write was refused count as its own, for the answer to a write can be lost.
+    async fn replace(&self, key: &str, bytes: Bytes, version: &Version) -> Result<Option<Version>, StoreError>;
+
+    /// Removes an object, as long as it is still `version`; whether it was (Amazon S3: `If-Match`, "Conditional
+    /// deletes").
+    async fn remove(&self, key: &str, version: &Version) -> Result<bool, StoreError>;
 
     /// Removes an object; nothing happens when there is none.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;

@@ -6,6 +6,7 @@
 //! while a message of theirs is in flight. Where it differs:
 //!
 //! * Signatures and policies are not checked.
+//! * Its own conditional writes let two at the same moment pass one check. `server.py` puts them one behind the other.
 //! * Notifications arrive at once, each once, and say nothing useful in `sequencer`. The slash of a key is encoded too
 //!   (`%2F`), as S3 does not.
 //! * A message waits for its visibility timeout in whole seconds, and goes to the dead-letter queue when it would be
@@ -38,8 +39,10 @@ pub const ACCOUNT: &str = "123456789012";
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
 
-/// Where `make setup` puts the server, below the repository's root.
-const PROGRAM: &str = ".tools/moto/bin/moto_server";
+/// Where `make setup` puts the server's Python, below the repository's root.
+const PROGRAM: &str = ".tools/moto/bin/python3";
+/// The server, with conditional writes made whole.
+const SERVER: &str = include_str!("server.py");
 /// How long it may take until it answers.
 const START: Duration = Duration::from_mins(1);
 /// How often a start is tried, since a port that was free may be taken before the server has it.
@@ -100,7 +103,8 @@ impl Moto {
         loop {
             let port = free_port()?;
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL"]).arg(&program).args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            command.args(["--pdeathsig", "KILL"]).arg(&program).args(["-c", SERVER]);
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("PYTHONDONTWRITEBYTECODE", "1");
             let mut process = Process::spawn("moto", command, folder.path().join("moto.log"))?;
             let page = format!("http://127.0.0.1:{port}/moto-api/data.json");

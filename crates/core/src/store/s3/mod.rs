@@ -6,6 +6,7 @@ mod fault;
 mod multipart;
 mod object;
 mod settings;
+mod versioned;
 
 use std::error::Error;
 
@@ -24,7 +25,7 @@ pub use multipart::{COPY_MAX, PART_MIN, PARTS_MAX, Part, Unfinished, Upload};
 pub use object::{Created, Details, ObjectHeaders};
 pub use settings::S3Settings;
 
-use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind};
+use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind, Version, Versioned};
 
 /// The objects of one bucket, or those below one prefix of it.
 ///
@@ -63,6 +64,17 @@ impl S3Store {
         StoreError::new(kind, operation, self.url(key), reason)
     }
 
+    /// An object, and its `ETag`.
+    async fn open(&self, key: &str) -> Result<(Object, Option<String>), StoreError> {
+        let answer = self.request(key).send().await.map_err(|error| self.fault("read", key, &error))?;
+        let attributes = self.attributes(key, answer.content_length(), answer.last_modified())?;
+        let etag = answer.e_tag().map(str::to_owned);
+        let key = key.to_owned();
+        let (body, size) = (answer.body, attributes.size);
+        let reading = body::Reading { store: self.clone(), key, body, size, etag: etag.clone() };
+        Ok((Object { attributes, body: reading.into_stream() }, etag))
+    }
+
     fn attributes(&self, key: &str, size: Option<i64>, modified: Option<&DateTime>) -> Result<Attributes, StoreError> {
         let size = size.and_then(|size| u64::try_from(size).ok());
         let modified = modified.and_then(|time| Timestamp::new(time.secs(), 0).ok());
@@ -93,12 +105,7 @@ impl S3Store {
 #[async_trait]
 impl ObjectStore for S3Store {
     async fn get(&self, key: &str) -> Result<Object, StoreError> {
-        let answer = self.request(key).send().await.map_err(|error| self.fault("read", key, &error))?;
-        let attributes = self.attributes(key, answer.content_length(), answer.last_modified())?;
-        let etag = answer.e_tag().map(str::to_owned);
-        let key = key.to_owned();
-        let reading = body::Reading { store: self.clone(), key, body: answer.body, size: attributes.size, etag };
-        Ok(Object { attributes, body: reading.into_stream() })
+        Ok(self.open(key).await?.0)
     }
 
     async fn head(&self, key: &str) -> Result<Attributes, StoreError> {
@@ -123,6 +130,18 @@ impl ObjectStore for S3Store {
                 Err(StoreError::new(StoreErrorKind::Transient, "write", self.url(key), reason))
             }
         }
+    }
+
+    async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {
+        self.read_versioned(key, limit).await
+    }
+
+    async fn replace(&self, key: &str, bytes: Bytes, version: &Version) -> Result<Option<Version>, StoreError> {
+        self.replace_version(key, bytes, version).await
+    }
+
+    async fn remove(&self, key: &str, version: &Version) -> Result<bool, StoreError> {
+        self.remove_version(key, version).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! A folder of the file system as an object store.
 
+mod lock;
+
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
@@ -9,7 +11,8 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio_util::io::ReaderStream;
 
-use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind};
+use super::versioned::Kind;
+use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind, Version, Versioned};
 
 /// Bytes read from a file at a time.
 const PIECE: usize = 256 * 1024;
@@ -40,11 +43,11 @@ impl FolderStore {
     }
 
     /// Writes the file of a key on a thread that may block.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
         key: &str,
-        write: impl FnOnce(&Path) -> std::io::Result<()> + Send + 'static,
-    ) -> Result<Result<(), (PathBuf, std::io::Error)>, StoreError> {
+        write: impl FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<Result<T, (PathBuf, std::io::Error)>, StoreError> {
         let path = self.path("write", key)?;
         let target = path.clone();
         match tokio::task::spawn_blocking(move || write(&target)).await {
@@ -70,6 +73,15 @@ fn fault(operation: &'static str, path: &Path, error: &std::io::Error) -> StoreE
         _ => error.to_string(),
     };
     StoreError::new(kind, operation, path.display().to_string(), reason)
+}
+
+/// What a file held, by a version of this kind of store.
+fn content(version: &Version) -> Option<Bytes> {
+    match &version.0 {
+        Kind::Content(bytes) => Some(bytes.clone()),
+        #[cfg(feature = "aws")]
+        Kind::ETag(_) => None,
+    }
 }
 
 /// A folder is no object.
@@ -115,6 +127,26 @@ impl ObjectStore for FolderStore {
             Err((path, error)) => Err(fault("write", &path, &error)),
             Ok(()) => Ok(true),
         }
+    }
+
+    async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {
+        let bytes = self.get(key).await?.bytes(key, limit).await?;
+        Ok(Versioned { version: Version(Kind::Content(bytes.clone())), bytes })
+    }
+
+    async fn replace(&self, key: &str, bytes: Bytes, version: &Version) -> Result<Option<Version>, StoreError> {
+        let Some(expected) = content(version) else { return Ok(None) };
+        let new = Version(Kind::Content(bytes.clone()));
+        match self.write(key, move |path| lock::replace(path, &bytes, &expected)).await? {
+            Ok(is_written) => Ok(is_written.then_some(new)),
+            Err((path, error)) => Err(fault("write", &path, &error)),
+        }
+    }
+
+    async fn remove(&self, key: &str, version: &Version) -> Result<bool, StoreError> {
+        let Some(expected) = content(version) else { return Ok(false) };
+        let removed = self.write(key, move |path| lock::remove(path, &expected)).await?;
+        removed.map_err(|(path, error)| fault("delete", &path, &error))
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
