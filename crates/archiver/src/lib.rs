@@ -16,7 +16,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`settings`] | the variables, and what is made of them |
+//! | [`variables`], [`settings`] | the settings by name, and what is made of them |
 //! | [`request`] | what is asked for: repository, revision, suffix, sub-folder; its key and its task's id |
 //! | [`source`] | where archives come from: a template of URLs and its hosts |
 //! | [`task`] | a task's states, and its object in S3 |
@@ -37,5 +37,6 @@ pub mod settings;
 pub mod source;
 pub mod sweep;
 pub mod task;
+pub mod variables;
 pub mod verify;
 pub mod work;
