@@ -23,6 +23,11 @@ def includeme(config):
     storage = config.get_settings().get("storage_backend", "")
     if storage != "kinto.core.storage.postgresql":
         raise ValueError(f"one_writer_at_a_time needs the PostgreSQL storage, not {storage!r}")
+    # So that a client can see that its conditions hold (`buildhub doctor` looks for it).
+    config.add_api_capability(
+        "one_writer_at_a_time",
+        description="Writing requests take their turn, collection by collection: If-Match and If-None-Match hold.",
+    )
     # Requests inside a batch come by here too, and join the batch's transaction.
     config.add_subscriber(wait_for_the_others, NewRequest)
 

@@ -30,7 +30,7 @@ pub fn command() -> Command {
         .styles(STYLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([latest(), convert(), load(), handle_event(), init(), find()])
+        .subcommands([latest(), convert(), load(), handle_event(), init(), doctor(), find()])
 }
 
 fn latest() -> Command {
@@ -125,6 +125,37 @@ fn init() -> Command {
         .after_help("Example:\n  buildhub init-kinto --server http://localhost:8888/v1 --auth user:pass")
 }
 
+fn doctor() -> Command {
+    settings(Command::new("doctor"), &[Kinto, Program])
+        .about("Say in plain words what is wrong with a Kinto server: a table on a terminal, JSON in a pipe")
+        .arg(
+            Arg::new("write")
+                .long("write")
+                .help("Try writing too: two trial records, removed again")
+                .long_help(
+                    "Try writing too: a record that is no build, which must be refused, and one that is, which must be \
+                     guarded by its conditions. Both are removed again; one tombstone is left. Without this the server \
+                     is only read",
+                )
+                .action(ArgAction::SetTrue)
+                .conflicts_with("anonymous"),
+        )
+        .arg(
+            Arg::new("anonymous")
+                .long("anonymous")
+                .help("Ask as anybody would: AUTH is not used")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(json())
+        .after_help(
+            "Each thing looked at is ok, unknown (it could not be told), a warning (it works, but look at it) or a fault.\n\
+             Exit code 0 without a fault, 1 with one, 2 for wrong usage.\n\nExamples:\n  \
+             buildhub doctor --server https://kinto.example.com/v1 --auth me:secret\n  \
+             buildhub doctor --server https://kinto.example.com/v1 --anonymous\n  \
+             buildhub doctor --write --json | jq '.findings[] | select(.state != \"ok\")'",
+        )
+}
+
 fn find() -> Command {
     let filter = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help).help_heading("Filters")
@@ -173,8 +204,8 @@ fn json() -> Arg {
 /// Adds the settings of these groups as flags.
 fn settings(command: Command, groups: &[Group]) -> Command {
     let wanted = variables::all().filter(|variable| groups.contains(&variable.group));
-    // Kinto answers "find" too, but loads nothing there.
-    let loads = command.get_name() != "find" && command.get_name() != "init-kinto";
+    // Kinto answers these too, but they load nothing.
+    let loads = !matches!(command.get_name(), "find" | "init-kinto" | "doctor");
     let wanted =
         wanted.filter(|variable| loads || !matches!(variable.name, "BATCH_MAX_REQUESTS" | "INITIALIZE_SERVER"));
     command.args(wanted.map(flag))

@@ -80,6 +80,7 @@ fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, Co
             "latest-inventory-to-kinto" => commands::latest::run(matches, vars).await,
             "init-kinto" => commands::init::run(matches, vars).await,
             "handle-event" => commands::event::run(matches, vars).await,
+            "doctor" => commands::doctor::run(matches, vars).await,
             "find" => commands::find::run(matches, vars).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }

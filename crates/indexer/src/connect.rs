@@ -53,14 +53,19 @@ impl Connector {
         Ok(Self { http: crate::settings::http(vars)?, stores: Stores::new(S3Settings::from_variables(vars)?) })
     }
 
-    /// The store of the records.
-    pub fn target(&self, settings: KintoSettings) -> Result<Target, ConnectError> {
+    /// What a client of the store is made of.
+    pub fn kinto(&self, settings: &KintoSettings) -> Result<ClientSettings, ConnectError> {
         let auth: Auth = settings.auth.expose().parse().map_err(|_| SettingError::InvalidSecret {
             name: "AUTH",
             allowed: "it is user:password, or Bearer TOKEN".into(),
         })?;
-        let mut kinto = ClientSettings::new(settings.server.clone(), auth);
-        kinto.http = self.http.clone();
+        let http = self.http.clone();
+        Ok(ClientSettings { http, ..ClientSettings::new(settings.server.clone(), auth) })
+    }
+
+    /// The store of the records.
+    pub fn target(&self, settings: KintoSettings) -> Result<Target, ConnectError> {
+        let kinto = self.kinto(&settings)?;
         let client = Client::new(&kinto)?;
         let collection = client.collection(&settings.bucket, &settings.collection).map_err(bad_id)?;
         Ok(Target { client, collection, settings })

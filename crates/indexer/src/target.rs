@@ -39,7 +39,7 @@ pub struct Opened {
 impl Target {
     /// Brings bucket, collection, schema and permissions up to date; says what was changed.
     pub async fn initialise(&self) -> Result<Vec<String>, TargetError> {
-        let manifest = Manifest::parse(MANIFEST)?.renamed(&self.settings.bucket, &self.settings.collection)?;
+        let manifest = manifest(&self.settings.bucket, &self.settings.collection)?;
         let changes = self.client.initialise(&manifest).await?;
         Ok(changes.iter().map(ToString::to_string).collect())
     }
@@ -119,6 +119,11 @@ impl Target {
 
 /// Bucket, collection, schema and permissions, as the distribution has them.
 const MANIFEST: &str = include_str!("../../../kinto/initialization.json");
+
+/// What bucket and collection of these names should be like.
+pub fn manifest(bucket: &str, collection: &str) -> Result<Manifest, ManifestError> {
+    Manifest::parse(MANIFEST)?.renamed(bucket, collection)
+}
 
 /// Notes that a cache could not be kept: what was done stays done, the next run has more to do.
 pub(crate) fn keep(report: &mut Report, kept: Result<(), StoreError>) {

@@ -29,6 +29,16 @@ impl ClientSettings {
     pub fn new(server: Url, auth: Auth) -> Self {
         Self { server, auth, http: HttpSettings::default(), answer_max: 64 << 20 }
     }
+
+    /// The server's address and what credentials are sent as, if requests can be made of them.
+    pub(crate) fn checked(&self) -> Result<(Url, Option<HeaderValue>), KintoError> {
+        let what = format!("use {}", self.server);
+        if self.server.cannot_be_a_base() || !matches!(self.server.scheme(), "http" | "https") {
+            return Err(KintoError::NotKinto { what, reason: "it is no http or https address".into() });
+        }
+        let auth = self.auth.header().map_err(|_| KintoError::Unauthorized { what })?;
+        Ok((self.server.clone(), auth))
+    }
 }
 
 /// A Kinto server. Clones are cheap and share connections, and the pauses the server asks for.
@@ -95,16 +105,12 @@ impl Heartbeat {
 impl Client {
     /// A client for one server. Nothing is sent yet.
     pub fn new(settings: &ClientSettings) -> Result<Self, KintoError> {
-        let what = format!("use {}", settings.server);
-        if settings.server.cannot_be_a_base() || !matches!(settings.server.scheme(), "http" | "https") {
-            return Err(KintoError::NotKinto { what, reason: "it is no http or https address".into() });
-        }
-        let auth = settings.auth.header().map_err(|_| KintoError::Unauthorized { what })?;
+        let (server, auth) = settings.checked()?;
         // A redirection would turn a write into something else; the caller is told the new address instead.
         let http = Http::new(&HttpSettings { redirects: 0, ..settings.http.clone() })?;
         let alerts = Mutex::new(String::new());
         let http = http.heeding(move |headers| heed(headers, &alerts));
-        let inner = Inner { http, server: settings.server.clone(), auth, answer_max: settings.answer_max };
+        let inner = Inner { http, server, auth, answer_max: settings.answer_max };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -25,6 +25,7 @@
 //! | [`loader`] | [`Loader`]: any number of writes, in batches, by the rule below |
 //! | [`upsert`] | a single write that looks first and loses no race |
 //! | [`manifest`], [`initialise`] | buckets, collections, schema and permissions, made or brought up to date |
+//! | [`doctor`] | what is wrong with a server, in plain words |
 //! | [`error`] | [`KintoError`], and Kinto's own [`Fault`] |
 //!
 //! # The loss rule
@@ -38,6 +39,7 @@ pub mod auth;
 pub mod batch;
 pub mod client;
 pub mod collection;
+pub mod doctor;
 pub mod error;
 pub mod initialise;
 pub mod loader;

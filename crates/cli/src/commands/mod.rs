@@ -1,6 +1,7 @@
 //! One file a command. Each says whether all it was asked could be done.
 
 pub(crate) mod convert;
+pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod find;
 pub(crate) mod init;
