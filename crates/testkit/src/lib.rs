@@ -5,6 +5,7 @@
 
 pub mod emulator;
 pub mod event_source;
+pub mod gateway;
 pub mod kinto;
 pub mod moto;
 pub mod process;

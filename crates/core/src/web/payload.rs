@@ -14,6 +14,8 @@ use serde_json::Value;
 use super::request::pairs;
 use super::{Request, Response};
 
+/// What clients reached the gateway by (AWS, "Lambda function URLs: request payload format").
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// The stage that stands in no path.
 const DEFAULT_STAGE: &str = "$default";
 
@@ -83,6 +85,8 @@ impl Request {
             Method::from_bytes(http.method.as_bytes()).map_err(|_| PayloadError::format("its method is none"))?;
         let headers = headers(payload.headers, &payload.cookies);
         let host = domain_name.or_else(|| Some(headers.get(HOST)?.to_str().ok()?.to_owned())).unwrap_or_default();
+        // The gateway says what it was reached by, whatever the client said. Amazon's own are reached by nothing but TLS.
+        let is_plain = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "http");
         let (base, path) = split_stage(&payload.raw_path, stage.as_deref(), &host);
         Ok(Self {
             method,
@@ -92,8 +96,7 @@ impl Request {
             headers,
             body: body(payload.body, payload.is_base64_encoded)?,
             host,
-            // API Gateway and function URLs are reached by nothing else.
-            scheme: "https",
+            scheme: if is_plain { "http" } else { "https" },
             id: request_id,
         })
     }
@@ -205,6 +208,16 @@ mod tests {
         assert_eq!((request.header(&ACCEPT), request.header(&COOKIE)), (Some("text/html"), Some("a=1; b=2")));
         assert_eq!(request.id, "JKJaXmPLvHcESHA=");
         assert_eq!(request.absolute("/y"), "https://api.example/y");
+    }
+
+    #[test]
+    fn an_address_is_of_the_scheme_that_the_gateway_was_reached_by() {
+        let mut payload = payload("/x", "$default", "localhost:3000");
+        for scheme in ["http", "https"] {
+            payload["headers"]["x-forwarded-proto"] = json!(scheme);
+            let request = Request::from_payload(&payload).unwrap();
+            assert_eq!(request.absolute("/y"), format!("{scheme}://localhost:3000/y"));
+        }
     }
 
     #[test]
