@@ -110,9 +110,32 @@ deploy: setup-sam ## Replace one function's code in the deployed stack: FUNCTION
 deploy-check: setup setup-sam ## Try `make deploy` out against moto in Amazon's place
 	@.tools/sam/bin/python scripts/deploy-check
 
+.PHONY: kinto-set-test
+kinto-set-test: ## The Kinto set's own tests: what is installed, how it is upgraded, its version
+	@kinto/bin/install test
+	@scripts/setup kinto-tools
+	@kinto/bin/version >/dev/null
+	cd kinto && ../.tools/kinto/bin/python -B -m pytest -q -p no:cacheprovider packages/tests
+
+.PHONY: kinto-image-check
+kinto-image-check: ## Check the Kinto image, its compose file and its commands (builds it where there is an engine with its base)
+	@kinto/bin/image-check
+
 .PHONY: dockerfile-check
 dockerfile-check: setup-sam ## Check the Dockerfile (needs no engine)
 	.tools/sam/bin/hadolint Dockerfile
+
+.PHONY: kinto-upgrade
+kinto-upgrade: ## Newer packages for the Kinto set: PACKAGES="kinto==26.6.0 pyramid" (or all), OPTIONS=--skip-tests
+	@kinto/bin/upgrade $(or $(PACKAGES),--all) $(OPTIONS)
+
+.PHONY: kinto-image
+kinto-image: ## Build the Kinto image (docker or podman; KINTO_GROUPS="attachment signer")
+	@kinto/bin/image build
+
+.PHONY: kinto-push
+kinto-push: ## Tag the Kinto image and push it: REGISTRY=registry.example.com/team (DRY_RUN=1 shows the commands)
+	@kinto/bin/image push "$(REGISTRY)"
 
 .PHONY: setup-lambda setup-sam
 setup-lambda:

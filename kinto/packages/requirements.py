@@ -27,7 +27,7 @@ def read(text: str) -> list[Pin]:
         if match is None:
             raise ValueError(f"{requirement.strip()!r} is not pinned: NAME==VERSION is")
         pins.append(
-            Pin(match["name"].lower(), match["version"], (match["marker"] or "").strip(),
+            Pin(normal(match["name"]), match["version"], (match["marker"] or "").strip(),
                 frozenset(one.strip() for one in hashes), "\n".join(block) + "\n")
         )
     return pins
@@ -53,4 +53,21 @@ def versions(pins: list[Pin]) -> dict[str, tuple[str, ...]]:
     found = {}
     for pin in pins:
         found.setdefault(pin.name, set()).add(pin.version)
-    return {name: tuple(sorted(all_of_it)) for name, all_of_it in found.items()}
+    return {name: tuple(sorted(all_of_it, key=by_number)) for name, all_of_it in found.items()}
+
+
+def by_number(version: str) -> list[tuple[bool, int, str]]:
+    """Sorts 9.0 before 10.0."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"[.!+_-]", version)]
+
+
+def named(text: str) -> list[str]:
+    """The packages that a file of requirements (not of pins) asks for, as pins spell them."""
+    lines = (line.split("#", 1)[0].strip() for line in text.splitlines())
+    names = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines if line)
+    return [normal(name[0]) for name in names if name]
+
+
+def normal(name: str) -> str:
+    """A package's name in the one spelling that PyPI compares by (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -5,6 +5,7 @@ to some release of ten years ago that asks for nothing.
 """
 
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def pins_of(source: Path) -> Path:
 
 def compile_pins(uv: Path, sources: list[Path], output: Path, options: list[str]) -> None:
     command = [str(uv), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
-    command += ["--python-version", OLDEST_PYTHON, "--output-file", str(output), *options]
+    # uv would look through every Python of the machine for one to ask what it is.
+    command += ["--python", sys.executable, "--python-version", OLDEST_PYTHON, "--output-file", str(output), *options]
     done = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True)
     if done.returncode != 0:
         raise NoSolution(done.stderr.strip())

@@ -1,0 +1,128 @@
+"""`kinto/bin/upgrade`; its head says how it is called."""
+
+import argparse
+import datetime
+import subprocess
+import sys
+from pathlib import Path
+
+from . import compare, requirements, resolve, version
+
+TESTS = ["make", "kinto-test"]
+
+
+class Refused(Exception):
+    """Nothing was changed; the words say why, and what to do."""
+
+
+class Files:
+    """What an upgrade writes to, and what was in it before."""
+
+    def __init__(self, kinto: Path):
+        paths = [resolve.pins_of(source) for source in resolve.inputs(kinto)]
+        paths += [kinto / "VERSION", kinto / "CHANGELOG.md"]
+        self.before = {path: path.read_bytes() if path.exists() else None for path in paths}
+
+    def restore(self) -> None:
+        for path, content in self.before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+
+
+def pins(kinto: Path) -> dict[Path, list[requirements.Pin]]:
+    """The pins of each list of the set."""
+    return {path.relative_to(kinto): requirements.read(path.read_text()) for path in version.lists(kinto)}
+
+
+def wishes(names: list[str], known: set[str]) -> list[str]:
+    """uv's options for what may change."""
+    options = []
+    for wish in names:
+        name, equal, wanted = wish.partition("==")
+        name = requirements.normal(name)
+        if name not in known:
+            raise Refused(f"the set has no package {name}; a new one is written into kinto/requirements.in, or a group's list")
+        options += ["--upgrade-package", f"{name}{equal}{wanted}"]
+    return options
+
+
+def upgrade(kinto: Path, uv: Path, names: list[str], today: str) -> bool:
+    """Writes the new pins, version and changelog; whether anything changed. Prints what, and what it means."""
+    current = version.check(kinto)
+    before = pins(kinto)
+    options = ["--upgrade"] if not names else wishes(names, {pin.name for found in before.values() for pin in found})
+    resolve.resolve(kinto, uv, options)
+    after = pins(kinto)
+    named = frozenset(name for source in resolve.inputs(kinto) for name in requirements.named(source.read_text()))
+    old, new = (sum(found.values(), []) for found in (before, after))
+    found = compare.changes(old, new, named)
+    other_hashes = [name for name in after if hashes(before.get(name, [])) != hashes(after[name])]
+    bump, reasons = compare.verdict(found, bool(other_hashes))
+    if bump is compare.Bump.NONE:
+        print("nothing to change: the packages are the newest that go together" if not names else "nothing to change")
+        return False
+    show(before, after, found)
+    following = version.next_version(current, bump)
+    print(f"\nthe set: {current} → {following}, a {bump.name.lower()} change:")
+    print("".join(f"  {reason}\n" for reason in reasons), end="")
+    if bump is not compare.Bump.MAJOR:
+        print("If a setting, the system or a service has to change with it, it is a major one: say so in VERSION and CHANGELOG.md.")
+    version.write(kinto, following, today, [str(change) for change in found] or ["The same versions, with other files."])
+    return True
+
+
+def hashes(found: list[requirements.Pin]) -> set[str]:
+    return {one for pin in found for one in pin.hashes}
+
+
+def show(before: dict, after: dict, found: list[compare.Change]) -> None:
+    for change in found:
+        print(f"  {change}")
+    for name in after:
+        old, new = hashes(before.get(name, [])), hashes(after[name])
+        if old != new:
+            print(f"  {name}: {len(new)} hashes, {len(new - old)} of them new, {len(old - new)} gone")
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="kinto/bin/upgrade")
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE[==VERSION]")
+    parser.add_argument("--all", action="store_true", help="every package, as far as they go together")
+    parser.add_argument("--skip-tests", action="store_true", help="leave the tests to whoever reviews the change")
+    parser.add_argument("--kinto", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--uv", type=Path, required=True, help=argparse.SUPPRESS)
+    found = parser.parse_args(given)
+    if found.all == bool(found.packages):
+        parser.error("name packages, or --all")
+    return found
+
+
+def main(given: list[str], tests: list[str] = TESTS) -> int:
+    asked = arguments(given)
+    files = Files(asked.kinto)
+    try:
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        if not upgrade(asked.kinto, asked.uv, asked.packages, today):
+            files.restore()
+            return 0
+        if asked.skip_tests:
+            print("\nNOT TESTED: run `make kinto-test` before this goes anywhere", file=sys.stderr)
+        elif subprocess.run(tests, cwd=asked.kinto.parent).returncode != 0:
+            files.restore()
+            print("\nkinto/bin/upgrade: the tests fail with these packages, so all is as it was", file=sys.stderr)
+            return 1
+    except (Refused, resolve.NoSolution, version.Unversioned) as fault:
+        files.restore()
+        print(f"kinto/bin/upgrade: {fault}", file=sys.stderr)
+        return 1
+    except BaseException:
+        files.restore()
+        raise
+    print("\nReview it with `git diff kinto`, complete the entry in kinto/CHANGELOG.md, and commit it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
