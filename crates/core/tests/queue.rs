@@ -96,6 +96,8 @@ async fn messages_are_sent_ten_in_a_call_with_their_group_and_in_their_order() {
     let mut sent = messages((0..12).map(|number| number.to_string()));
     sent[0].group = Some("build-hub/releases".into());
     sent[0].deduplication = Some("part-1".into());
+    sent[1].delay = std::time::Duration::from_secs(90);
+    sent[2].delay = std::time::Duration::from_hours(1);
     queue.send(sent).await.unwrap();
     let bodies = script.bodies();
     assert_eq!(bodies.iter().map(Vec::len).collect::<Vec<_>>(), [10, 2]);
@@ -103,6 +105,8 @@ async fn messages_are_sent_ten_in_a_call_with_their_group_and_in_their_order() {
     let first = script.calls.lock().unwrap()[0][0].clone();
     assert_eq!(first["MessageGroupId"], "build-hub/releases");
     assert_eq!(first["MessageDeduplicationId"], "part-1");
+    let delays: Vec<_> = (0..3).map(|at| script.calls.lock().unwrap()[0][at]["DelaySeconds"].as_u64()).collect();
+    assert_eq!(delays, [None, Some(90), Some(900)], "kept back as long as a queue can");
     assert_eq!(queue.describe(), URL);
 }
 
@@ -119,6 +123,7 @@ async fn a_fifo_queue_has_each_message_once_in_the_order_in_which_they_were_sent
         group: Some("releases".into()),
         // The third is the first once more.
         deduplication: Some(if number == 2 { "0".into() } else { number.to_string() }),
+        ..Outgoing::default()
     };
     queue.send((0..12).map(message).collect()).await.unwrap();
     let mut received = Vec::new();

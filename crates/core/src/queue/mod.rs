@@ -1,17 +1,21 @@
 //! Queues: where work is left for another invocation.
 //!
-//! One trait, [`Queue`], with Amazon SQS (`Queues`, feature `aws`) behind it. Nothing of the AWS SDK shows in its face.
+//! One trait, [`Queue`], with Amazon SQS (`Queues`, feature `aws`) or this process ([`MemoryQueue`]) behind it. Nothing of
+//! the AWS SDK shows in its face.
 
 #[cfg(feature = "aws")]
 mod calls;
+mod memory;
 #[cfg(feature = "aws")]
 mod sqs;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use memory::{Delivery, MemoryQueue};
 #[cfg(feature = "aws")]
 pub use sqs::Queues;
 
@@ -20,6 +24,9 @@ pub use sqs::Queues;
 /// Amazon SQS took 256 KiB for years and takes more since; servers that speak like it, and other programs that read
 /// the queue, may know the old limit only (AWS, "Amazon SQS message quotas").
 pub const MESSAGE_LIMIT: usize = 256 * 1024;
+
+/// The longest a message may be kept back (AWS, `SendMessage`, `DelaySeconds`).
+pub const DELAY_LIMIT: Duration = Duration::from_mins(15);
 
 /// A queue that is shared between tasks.
 pub type SharedQueue = Arc<dyn Queue>;
@@ -33,6 +40,9 @@ pub struct Outgoing {
     pub group: Option<String>,
     /// In a FIFO queue, a second message with the same one is dropped for five minutes.
     pub deduplication: Option<String>,
+    /// How long it stays unseen at first, in whole seconds, [`DELAY_LIMIT`] at most. A FIFO queue knows no such delay of
+    /// a single message.
+    pub delay: Duration,
 }
 
 /// Somewhere to send messages to.

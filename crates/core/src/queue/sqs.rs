@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 use tokio::sync::OnceCell;
 
 use super::calls::Calls;
-use super::{MESSAGE_LIMIT, Outgoing, Queue, QueueError, SharedQueue};
+use super::{DELAY_LIMIT, MESSAGE_LIMIT, Outgoing, Queue, QueueError, SharedQueue};
 use crate::aws::AwsSettings;
 use crate::aws::fault::{Fault, passes};
 
@@ -177,7 +177,14 @@ fn entry(number: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEnt
         .message_body(&message.body)
         .set_message_group_id(message.group.clone())
         .set_message_deduplication_id(message.deduplication.clone())
+        .set_delay_seconds(delay(message))
         .build()
+}
+
+/// Seconds, where there are any: a FIFO queue refuses even a zero.
+fn delay(message: &Outgoing) -> Option<i32> {
+    let seconds = message.delay.min(DELAY_LIMIT).as_secs();
+    i32::try_from(seconds).ok().filter(|seconds| *seconds > 0)
 }
 
 fn said(failed: &BatchResultErrorEntry) -> String {

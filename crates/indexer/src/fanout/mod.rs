@@ -154,7 +154,7 @@ impl FanOut {
 
     async fn send_part(&self, run: &str, number: usize, hop: u32) -> Result<(), FanOutError> {
         let job = Job::Part(message::PartJob { run: run.to_owned(), number, hop });
-        let message = Outgoing { body: body(run, &job)?, group: None, deduplication: None };
+        let message = Outgoing { body: body(run, &job)?, ..Outgoing::default() };
         Ok(self.parts.send(vec![message]).await?)
     }
 
@@ -164,7 +164,7 @@ impl FanOut {
         let message = |(name, job): (String, Job)| {
             let deduplication =
                 Some(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(format!("{run}/{name}").as_bytes())));
-            Ok(Outgoing { body: body(run, &job)?, group: Some(group.clone()), deduplication })
+            Ok(Outgoing { body: body(run, &job)?, group: Some(group.clone()), deduplication, ..Outgoing::default() })
         };
         let messages = jobs.into_iter().map(message).collect::<Result<Vec<_>, FanOutError>>()?;
         Ok(self.batches.send(messages).await?)

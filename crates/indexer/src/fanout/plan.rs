@@ -132,7 +132,7 @@ impl FanOut {
             folder.put_index(self.base.caches.index_file(&mut index)).await?;
             let jobs = (0..plan.parts.len()).map(|number| {
                 let job = Job::Part(PartJob { run: run.to_owned(), number, hop: 0 });
-                Ok(Outgoing { body: body(run, &job)?, group: None, deduplication: None })
+                Ok(Outgoing { body: body(run, &job)?, ..Outgoing::default() })
             });
             self.parts.send(jobs.collect::<Result<_, FanOutError>>()?).await?;
             Ok(folder.set_queued().await?)
