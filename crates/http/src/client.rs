@@ -1,5 +1,6 @@
 //! Sends requests, waits, and sends them again where that is allowed.
 
+use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use reqwest::{Client, ClientBuilder};
 use tokio::time::Instant;
 
 use crate::error::{Cause, HttpError, printable};
+use crate::guard::{Forbidden, Guard};
 use crate::{Answer, HttpSettings, Repeat, Request, Streamed, schedule};
 
 /// Reads from an answer's headers how long its server wants to be left alone before the next request of any kind.
@@ -21,6 +23,7 @@ type Heed = dyn Fn(&HeaderMap) -> Option<Duration> + Send + Sync;
 pub struct Http {
     client: Client,
     settings: Arc<HttpSettings>,
+    guard: Option<Guard>,
     heed: Option<Arc<Heed>>,
     /// No request leaves before this moment.
     not_before: Arc<Mutex<Option<Instant>>>,
@@ -36,13 +39,23 @@ impl Http {
     /// A client with these limits. Must run where TLS can be set up; a system without certificates still reaches
     /// `http://` addresses.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpError> {
+        Self::make(settings, None)
+    }
+
+    /// A client with these limits that connects to no machine but those its guard admits. It goes through no proxy, for a
+    /// proxy would look hosts up by itself.
+    pub fn guarded(settings: &HttpSettings, guard: &Guard) -> Result<Self, HttpError> {
+        Self::make(settings, Some(guard.clone()))
+    }
+
+    fn make(settings: &HttpSettings, guard: Option<Guard>) -> Result<Self, HttpError> {
         // Whoever comes first in the process installs a provider; a second one is no fault, for it is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = match builder(settings).build() {
+        let client = match builder(settings, guard.as_ref()).build() {
             Ok(client) => client,
-            Err(error) => without_certificates(settings, &error)?,
+            Err(error) => without_certificates(settings, guard.as_ref(), &error)?,
         };
-        Ok(Self { client, settings: Arc::new(settings.clone()), heed: None, not_before: Arc::default() })
+        Ok(Self { client, settings: Arc::new(settings.clone()), guard, heed: None, not_before: Arc::default() })
     }
 
     /// The same client, asking `heed` of every answer's headers how long to wait before the next request of any kind
@@ -164,6 +177,9 @@ impl Http {
     }
 
     async fn attempt(&self, request: &Request, attempt: u32) -> Result<Streamed, HttpError> {
+        if let Some(Err(forbidden)) = self.guard.as_ref().map(|guard| guard.check(&request.url)) {
+            return Err(HttpError::new(&request.method, &request.url, attempt, Cause::Forbidden(forbidden)));
+        }
         let sent = Instant::now();
         let limit = self.settings.timeout;
         let head = match tokio::time::timeout(limit, self.client.execute(ready(request))).await {
@@ -185,6 +201,9 @@ impl Http {
 
     fn cause(&self, error: reqwest::Error) -> Cause {
         let error = error.without_url();
+        if let Some(forbidden) = forbidden(&error) {
+            return Cause::Forbidden(forbidden);
+        }
         match () {
             () if error.is_connect() && error.is_timeout() => {
                 Cause::ConnectTimeout { limit: self.settings.connect_timeout }
@@ -224,20 +243,34 @@ fn may_repeat(error: &HttpError, repeat: Repeat<'_>) -> bool {
     }
 }
 
-fn builder(settings: &HttpSettings) -> ClientBuilder {
-    Client::builder()
+/// The guard's own reason, where it kept a connection from being made.
+fn forbidden(error: &reqwest::Error) -> Option<Forbidden> {
+    let mut reasons = std::iter::successors(error.source(), |error| (*error).source());
+    reasons.find_map(|reason| reason.downcast_ref::<Forbidden>()).cloned()
+}
+
+fn builder(settings: &HttpSettings, guard: Option<&Guard>) -> ClientBuilder {
+    let builder = Client::builder()
         .connect_timeout(settings.connect_timeout)
         .user_agent(&settings.user_agent)
         .pool_max_idle_per_host(settings.idle_connections)
         .redirect(if settings.redirects == 0 { Policy::none() } else { Policy::limited(settings.redirects) })
         // One layer repeats, and it is this one.
-        .retry(reqwest::retry::never())
+        .retry(reqwest::retry::never());
+    match guard {
+        Some(guard) => builder.no_proxy().dns_resolver(guard.clone()),
+        None => builder,
+    }
 }
 
 /// A client that trusts nobody: the way out on a system without a certificate store, where `https://` cannot work
 /// but a Kinto on the same machine can.
-fn without_certificates(settings: &HttpSettings, reason: &reqwest::Error) -> Result<Client, HttpError> {
-    let client = builder(settings).tls_certs_only([]).build().map_err(|error| HttpError {
+fn without_certificates(
+    settings: &HttpSettings,
+    guard: Option<&Guard>,
+    reason: &reqwest::Error,
+) -> Result<Client, HttpError> {
+    let client = builder(settings, guard).tls_certs_only([]).build().map_err(|error| HttpError {
         method: reqwest::Method::GET,
         url: "(no address)".to_owned(),
         attempts: 0,

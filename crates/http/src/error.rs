@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::guard::Forbidden;
+
 /// A request that failed: which one, how often it was tried, and why.
 ///
 /// The address is shown without credentials, and without the values of query parameters that look like secrets.
@@ -38,6 +40,9 @@ pub enum Cause {
         /// The limit that was passed.
         limit: Duration,
     },
+    /// The host is a machine that this client may not connect to: nothing was sent.
+    #[error(transparent)]
+    Forbidden(Forbidden),
     /// The connection broke while sending or receiving.
     #[error("the connection broke: {}", root(.0))]
     Broken(#[source] reqwest::Error),
@@ -89,7 +94,7 @@ impl HttpError {
             | Cause::Timeout { .. }
             | Cause::AskedToWait { .. } => true,
             Cause::Status { status, .. } => status.is_server_error() || status.as_u16() == 429,
-            Cause::Unusable(_) | Cause::TooLarge { .. } | Cause::Json(_) => false,
+            Cause::Unusable(_) | Cause::Forbidden(_) | Cause::TooLarge { .. } | Cause::Json(_) => false,
         }
     }
 

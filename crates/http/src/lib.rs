@@ -22,6 +22,7 @@
 //! | [`request`] | [`Request`], [`Repeat`] |
 //! | [`answer`] | [`Answer`] (read whole) and [`Streamed`] (read as it comes) |
 //! | [`schedule`] | how long to wait before the next attempt |
+//! | [`guard`] | [`Guard`]: which machines may be connected to |
 //! | [`error`] | [`HttpError`] |
 //!
 //! [RFC 9110 §10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
@@ -29,6 +30,7 @@
 pub mod answer;
 pub mod client;
 pub mod error;
+pub mod guard;
 pub mod request;
 pub mod schedule;
 mod settings;
@@ -36,6 +38,7 @@ mod settings;
 pub use answer::{Answer, Streamed};
 pub use client::Http;
 pub use error::{Cause, HttpError};
+pub use guard::{Forbidden, Guard};
 pub use request::{Repeat, Request};
 pub use reqwest::{Method, StatusCode, header};
 pub use settings::HttpSettings;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use buildhub_http::{Answer, Cause, Http, HttpSettings, Repeat, Request};
+use buildhub_http::guard::is_public;
+use buildhub_http::{Answer, Cause, Guard, Http, HttpSettings, Repeat, Request, Url};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -280,4 +281,26 @@ fn a_pause_cut_short_is_told() {
     });
     let log = log.text();
     assert!(log.contains("WARN") && log.contains("asked_s=3600") && log.contains("paused_s=120"), "{log}");
+}
+
+/// By its name the look-up is judged, by its address the host itself; either way before any connection.
+#[tokio::test]
+async fn a_guarded_client_connects_to_no_machine_but_those_admitted() {
+    let server = Scripted::start(&[OK]).await;
+    let by_name = |url: &Url| {
+        let mut url = url.clone();
+        url.set_host(Some("localhost")).unwrap();
+        Request::get(url)
+    };
+    let public = Http::guarded(http().settings(), &Guard::new(|_, address| is_public(address))).unwrap();
+    for request in [server.request(), by_name(&server.request().url)] {
+        let error = public.fetch(&request, Repeat::Safe, LIMIT).await.unwrap_err();
+        assert!(matches!(&error.cause, Cause::Forbidden(forbidden) if forbidden.address.is_loopback()), "{error}");
+        assert_eq!(error.attempts, 1, "another attempt would find the same");
+        assert!(!error.is_transient());
+    }
+    assert_eq!(server.seen(), 0);
+    let named = Http::guarded(http().settings(), &Guard::new(|host, _| host == "localhost")).unwrap();
+    named.fetch(&by_name(&server.request().url), Repeat::Safe, LIMIT).await.unwrap();
+    assert_eq!(server.seen(), 1);
 }
