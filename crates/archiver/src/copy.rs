@@ -1,1 +1,0 @@
-//! One stream into the buckets of many regions.

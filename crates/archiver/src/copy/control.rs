@@ -1,0 +1,77 @@
+//! What a copy is told while it goes on, and what it tells.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::CopyError;
+
+/// The reins of a copy.
+#[derive(Debug)]
+pub struct Control {
+    read: AtomicU64,
+    stop: CancellationToken,
+    pause_at: Option<Instant>,
+    may_pause: bool,
+    begun: Instant,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            read: AtomicU64::new(0),
+            stop: CancellationToken::new(),
+            pause_at: None,
+            may_pause: false,
+            begun: Instant::now(),
+        }
+    }
+}
+
+impl Control {
+    /// Of a copy that reads no further from that moment on. Where it `may_pause`, what there is is kept for another to go
+    /// on with ([`Ended::Paused`](super::Ended)); else it fails, with [`CopyError::OutOfTime`].
+    pub fn until(pause_at: Instant, may_pause: bool) -> Self {
+        Self { pause_at: Some(pause_at), may_pause, ..Self::default() }
+    }
+
+    /// Bytes of the archive that were read, those before a pause included.
+    pub fn bytes(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Stops the copy: it aborts what it began and fails with [`CopyError::Stopped`]. What is put together already is
+    /// shown all the same: it is whole, whoever shows it.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn read(&self, bytes: u64) {
+        self.read.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn may_pause(&self) -> bool {
+        self.may_pause
+    }
+
+    pub(super) fn out_of_time(&self) -> CopyError {
+        CopyError::OutOfTime { bytes: self.bytes(), took: self.begun.elapsed() }
+    }
+
+    /// Waits for `work` unless it is stopped; `None` when it is time to pause.
+    pub(super) async fn allow<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, CopyError> {
+        let pause = async {
+            match self.pause_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(CopyError::Stopped),
+            () = pause => Ok(None),
+            done = work => Ok(Some(done)),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One stream into the buckets of many regions.
+//!
+//! The source is read once. Each part of it, of [`PART`] bytes, goes to every region and through the check at the same
+//! time, and is let go when the last of them has it; the source is read on when there is room for another. A region that
+//! fails is left out, and the others go on.
+//!
+//! What can be seen is whole, and carries its hash. The metadata of an object in parts is fixed when it is begun, before
+//! the hash is known. So the parts become an object by a hidden key first, and when all of it was found right the bucket
+//! copies that to the key that was asked for, with everything it is served with, on condition that there is none. No byte
+//! comes by here a second time. What fits into one part is written at once.
+//!
+//! ```text
+//! source ─► parts ─┬─► region 1: .incoming/… ─┐            ┌─► copied within the bucket to its key, if there is none
+//!                  ├─► region 2: .incoming/… ─┼─► whole? ──┤
+//!                  └─► check ─────────────────┘            └─► aborted everywhere
+//! ```
+
+mod checking;
+mod control;
+mod end;
+mod parts;
+mod publish;
+mod uploads;
+mod window;
+
+use buildhub_core::store::ObjectHeaders;
+
+pub use control::Control;
+pub use end::{Checkpoint, Copied, CopyError, Ended, RegionCopied, RegionEnd, Staged};
+
+use crate::fetch::Body;
+use crate::regions::Region;
+use crate::request::Suffix;
+use crate::verify::Expected;
+use checking::Checking;
+use parts::{Next, Parts};
+use uploads::Uploads;
+
+/// Bytes of a part. Ten thousand of them are the most that an upload has: 78 GiB.
+pub const PART: usize = 8 << 20;
+
+/// The metadata that an archive's SHA-256 is in, in hexadecimal digits.
+pub const SHA256: &str = "sha256";
+
+/// What is to be copied to where.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The key that the archive is to have.
+    pub key: String,
+    /// The key by which a larger one is put together: nobody else's, and below [`INCOMING`].
+    pub staging: String,
+    /// What kind of archive it is.
+    pub suffix: Suffix,
+    /// What is known of it beforehand.
+    pub expected: Expected,
+    /// What it is served with. Its SHA-256 is added to the metadata.
+    pub headers: ObjectHeaders,
+    /// Where it is to be.
+    pub regions: Vec<Region>,
+}
+
+/// Where archives are put together. What lies there for long is nobody's.
+pub const INCOMING: &str = ".incoming/";
+
+/// Copies an archive from its beginning.
+///
+/// Whatever fails, nothing of it can be seen afterwards and no upload of it is left, in so far as the buckets can be
+/// reached: the rest is the sweeper's. The same is true of one that is stopped, but not of one that is dropped.
+pub async fn copy(source: Body, plan: &Plan, control: &Control) -> Result<Ended, CopyError> {
+    let mut parts = Parts::new(source, 0, control);
+    // Whether there is a second one decides how it is written.
+    let Next::Part(first) = parts.next().await? else { return Err(control.out_of_time()) };
+    let second = match parts.next().await? {
+        Next::Part(second) => second,
+        Next::Pause => return Err(control.out_of_time()),
+        Next::End => return publish::small(plan, &first).await.map(Ended::Copied),
+    };
+    let mut uploads = Uploads::begin(plan);
+    let check = Checking::start(plan.suffix);
+    for part in [first, second] {
+        // One that is damaged, or that nobody takes, shows with the next.
+        check.send(&part);
+        uploads.send(&part);
+    }
+    stream(parts, plan, control, uploads, Some(check)).await
+}
+
+/// Goes on with a copy that was paused. `rest` begins at [`Checkpoint::bytes`]. The archive is checked when it is put
+/// together, by reading it from one of the regions.
+pub async fn resume(rest: Body, plan: &Plan, checkpoint: Checkpoint, control: &Control) -> Result<Ended, CopyError> {
+    let parts = Parts::new(rest, checkpoint.bytes, control);
+    let uploads = Uploads::resume(plan, checkpoint);
+    stream(parts, plan, control, uploads, None).await
+}
+
+/// Reads to the end, and shows what was read if it is whole.
+async fn stream(
+    mut parts: Parts<'_>,
+    plan: &Plan,
+    control: &Control,
+    mut uploads: Uploads,
+    check: Option<Checking>,
+) -> Result<Ended, CopyError> {
+    let end = feed(&mut parts, &mut uploads, check.as_ref()).await;
+    // The last bytes are checked while the last parts are sent.
+    let checked = async {
+        match (check, &end) {
+            (Some(check), Ok(Fed::All)) => check.finish(&plan.expected).await.map(Some),
+            _ => Ok(None),
+        }
+    };
+    let (sent, checked) = tokio::join!(uploads.finish(), checked);
+    let bytes = parts.whole_bytes();
+    // Its room is wanted for what comes.
+    drop(parts);
+    let failed = match (end, checked) {
+        (Ok(Fed::All), Ok(whole)) => return publish::large(plan, sent, whole).await.map(Ended::Copied),
+        (Ok(Fed::Pause), Ok(_)) if control.may_pause() && sent.is_anywhere() => {
+            return Ok(Ended::Paused(sent.into_checkpoint(bytes)));
+        }
+        (Ok(Fed::Pause), Ok(_)) => control.out_of_time(),
+        (Ok(Fed::ToNobody), Ok(_)) => CopyError::Regions { reasons: sent.reasons() },
+        (Err(error), _) | (_, Err(error)) => error,
+    };
+    sent.abort().await;
+    Err(failed)
+}
+
+/// Why nothing more is read.
+enum Fed {
+    /// It is all there.
+    All,
+    /// The time is over.
+    Pause,
+    /// Every region has failed.
+    ToNobody,
+}
+
+async fn feed(parts: &mut Parts<'_>, uploads: &mut Uploads, check: Option<&Checking>) -> Result<Fed, CopyError> {
+    loop {
+        let part = match parts.next().await? {
+            Next::Part(part) => part,
+            Next::End => return Ok(Fed::All),
+            Next::Pause => return Ok(Fed::Pause),
+        };
+        if !uploads.send(&part) {
+            return Ok(Fed::ToNobody);
+        }
+        // What is damaged is read no further; the check's end says how it is.
+        if check.is_some_and(|check| !check.send(&part)) {
+            return Ok(Fed::All);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! An archive that is whole, shown by its key.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use buildhub_core::store::{Created, ObjectHeaders, ObjectStore as _, Part, StoreError, StoreErrorKind, Upload};
+use futures::future;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::checking::Checking;
+use super::uploads::{Sent, abort};
+use super::window::Piece;
+use super::{Copied, CopyError, Plan, RegionCopied, RegionEnd, SHA256, parts};
+use crate::fetch;
+use crate::regions::Region;
+use crate::verify::Whole;
+
+/// Bytes that a bucket copies in one request, and such requests at the same time.
+const RANGE: u64 = 128 << 20;
+const AT_ONCE: usize = 4;
+/// How often it is tried where another is writing the same at the same moment.
+const ROUNDS: u32 = 5;
+/// The longest wait before the second round; it doubles with each.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Shows an archive that is one part.
+pub(super) async fn small(plan: &Plan, piece: &Piece) -> Result<Copied, CopyError> {
+    let check = Checking::start(plan.suffix);
+    check.send(piece);
+    let whole = check.finish(&plan.expected).await?;
+    let (headers, bytes) = (&headers(plan, &whole), &piece.bytes());
+    let ends = plan.regions.iter().map(|region| async move {
+        let end = in_rounds(region, &plan.key, || region.store.create_with(&plan.key, bytes.clone(), headers)).await;
+        (region, end.map_err(|error| error.to_string()))
+    });
+    copied(whole, future::join_all(ends).await)
+}
+
+/// Shows an archive of many parts. `whole` is what the check found, where it went by whole.
+pub(super) async fn large(plan: &Plan, sent: Sent, whole: Option<Whole>) -> Result<Copied, CopyError> {
+    let (mut regions, mut failed) = (Vec::new(), Vec::new());
+    let ends = sent.0.into_iter().map(|(region, sent)| async move {
+        let end = match sent {
+            Ok((upload, parts)) => put_together(&region, &upload, parts).await.map_err(|error| error.to_string()),
+            Err(reason) => Err(reason),
+        };
+        (region, end)
+    });
+    for (region, end) in future::join_all(ends).await {
+        match end {
+            Ok(()) => regions.push(region),
+            Err(reason) => failed.push((region, reason)),
+        }
+    }
+    let whole = match whole {
+        Some(whole) => Ok(whole),
+        None => read_back(plan, &regions, &failed).await,
+    };
+    let end = match whole {
+        Ok(whole) => {
+            let (headers, size) = (&headers(plan, &whole), whole.size);
+            let ends = regions.iter().map(|region| async move {
+                (region, show(region, plan, headers, size).await.map_err(|error| error.to_string()))
+            });
+            let ends = future::join_all(ends).await;
+            let failed = failed.iter().map(|(region, reason)| (region, Err(reason.clone())));
+            copied(whole, ends.into_iter().chain(failed).collect())
+        }
+        Err(error) => Err(error),
+    };
+    future::join_all(regions.iter().map(|region| tidy(region, &plan.staging))).await;
+    end
+}
+
+/// What is told of a copy, in the order of the settings' regions.
+fn copied(whole: Whole, ends: Vec<(&Region, Result<Created, String>)>) -> Result<Copied, CopyError> {
+    let regions: Vec<_> = ends
+        .into_iter()
+        .map(|(region, end)| {
+            let end = match end {
+                Ok(Created::Done) => RegionEnd::Done,
+                Ok(Created::Exists | Created::Conflict) => RegionEnd::Exists,
+                Err(reason) => RegionEnd::Failed(reason),
+            };
+            RegionCopied { region: region.name.clone(), end }
+        })
+        .collect();
+    if regions.iter().any(|region| region.end.is_there()) {
+        return Ok(Copied { whole, regions });
+    }
+    let reasons = regions.into_iter().map(|region| match region.end {
+        RegionEnd::Failed(reason) => (region.region, reason),
+        RegionEnd::Done | RegionEnd::Exists => (region.region, String::new()),
+    });
+    Err(CopyError::Regions { reasons: reasons.collect() })
+}
+
+fn headers(plan: &Plan, whole: &Whole) -> ObjectHeaders {
+    let mut headers = plan.headers.clone();
+    headers.metadata.insert(SHA256.to_owned(), whole.sha256.clone());
+    headers
+}
+
+/// Makes an object of the parts, by the hidden key. Nobody else writes that: where there is one already, the answer to the
+/// request that made it was lost.
+async fn put_together(region: &Region, upload: &Upload, parts: Vec<Part>) -> Result<(), StoreError> {
+    match region.store.complete(upload, parts).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() && region.store.head(&upload.key).await.is_ok() => Ok(()),
+        Err(error) => {
+            abort(region, upload).await;
+            Err(error)
+        }
+    }
+}
+
+/// Checks an archive that did not go by whole, by reading what was put together from the first region that gives it.
+async fn read_back(plan: &Plan, regions: &[Region], failed: &[(Region, String)]) -> Result<Whole, CopyError> {
+    let mut reasons: Vec<_> = failed.iter().map(|(region, reason)| (region.name.clone(), reason.clone())).collect();
+    for region in regions {
+        match read_from(plan, region).await {
+            Err(CopyError::Source(error)) => reasons.push((region.name.clone(), error.to_string())),
+            end => return end,
+        }
+    }
+    Err(CopyError::Regions { reasons })
+}
+
+async fn read_from(plan: &Plan, region: &Region) -> Result<Whole, CopyError> {
+    let opened = fetch::object(&region.store, &plan.staging).await?;
+    let control = super::Control::default();
+    let mut parts = parts::Parts::new(opened.body, 0, &control);
+    let check = Checking::start(plan.suffix);
+    while let parts::Next::Part(part) = parts.next().await? {
+        if !check.send(&part) {
+            break;
+        }
+    }
+    check.finish(&plan.expected).await
+}
+
+/// Copies what was put together to its key, within the bucket, unless there is an object by that key.
+async fn show(region: &Region, plan: &Plan, headers: &ObjectHeaders, size: u64) -> Result<Created, StoreError> {
+    if region.store.head(&plan.key).await.is_ok() {
+        return Ok(Created::Exists);
+    }
+    in_rounds(region, &plan.key, || async {
+        let upload = region.store.begin(&plan.key, headers).await?;
+        let end = async {
+            let parts = copy_ranges(region, &upload, &plan.staging, size).await?;
+            region.store.complete(&upload, parts).await
+        };
+        match end.await {
+            Ok(Created::Done) => Ok(Created::Done),
+            // Completed by a request whose answer was lost.
+            Err(error) if error.is_not_found() && is_ours(region, &plan.key, headers).await => Ok(Created::Done),
+            other => {
+                abort(region, &upload).await;
+                other
+            }
+        }
+    })
+    .await
+}
+
+async fn copy_ranges(region: &Region, upload: &Upload, from: &str, size: u64) -> Result<Vec<Part>, StoreError> {
+    let copies = ranges(size).map(|(number, range)| region.store.copy_part(upload, number, from, range));
+    stream::iter(copies).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// The ranges of so many bytes, with the numbers of the parts that they become.
+fn ranges(size: u64) -> impl Iterator<Item = (u32, Range<u64>)> {
+    let starts = (0..size.div_ceil(RANGE)).map(|at| at * RANGE);
+    (1..).zip(starts).map(move |(number, start)| (number, start..size.min(start + RANGE)))
+}
+
+async fn is_ours(region: &Region, key: &str, headers: &ObjectHeaders) -> bool {
+    region
+        .store
+        .details(key)
+        .await
+        .is_ok_and(|found| found.headers.metadata.get(SHA256) == headers.metadata.get(SHA256))
+}
+
+/// Writes on condition that there is none, again where another was doing so at the same moment.
+async fn in_rounds<F>(region: &Region, key: &str, write: impl Fn() -> F) -> Result<Created, StoreError>
+where
+    F: Future<Output = Result<Created, StoreError>>,
+{
+    for round in 0..ROUNDS {
+        match write().await? {
+            Created::Conflict => {
+                let wait = WAIT.saturating_mul(1 << round).mul_f64(fastrand::f64());
+                tokio::time::sleep(wait).await;
+            }
+            end => return Ok(end),
+        }
+    }
+    let object = format!("{}{key}", region.store.describe());
+    let reason = format!("another was writing it at the same moment, {ROUNDS} times");
+    Err(StoreError::new(StoreErrorKind::Transient, "write", object, reason))
+}
+
+/// Removes what was put together. What cannot be removed now is the sweeper's.
+async fn tidy(region: &Region, key: &str) {
+    if let Err(error) = region.store.delete(key).await {
+        tracing::warn!(region = region.name, key, %error, "what an archive was put together from is swept later");
+    }
+}

@@ -1,1 +1,0 @@
-//! A source or an object, read as a stream within limits.

@@ -1,1 +1,0 @@
-//! Whether an archive is whole.
