@@ -155,7 +155,7 @@ impl Served {
 }
 
 /// Takes connections in until it is aborted, and ends them with itself.
-async fn serve(listener: TcpListener, router: Router) {
+pub(crate) async fn serve(listener: TcpListener, router: Router) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
