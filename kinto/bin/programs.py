@@ -61,7 +61,7 @@ def serve(home, programs, file, address="127.0.0.1:8888"):
         programs / "uwsgi",
         *("--ini", home / "config" / "uwsgi.ini"),
         *("--http11-socket", address),
-        *("--paste", f"config:{file}", "--paste-logger", file),
+        *("--module", "application"),
     ]
 
 

@@ -1,0 +1,86 @@
+"""The configurations agree where they must."""
+
+import configparser
+import subprocess
+import sys
+
+import pytest
+from server import KINTO
+
+CONFIGS = ("example", "memory", "postgresql")
+
+
+def settings(config, *names):
+    done = subprocess.run([KINTO / "bin" / "kinto", "settings", config, *names], text=True, capture_output=True, check=True)
+    return dict(zip(names, done.stdout.splitlines(), strict=True))
+
+
+def test_what_buildhub_relies_on_is_the_same_everywhere():
+    relied_on = {
+        "experimental_collection_schema_validation": "true",
+        "batch_max_requests": "100",
+        "paginate_by": "10000",
+        "readonly": "false",
+        "retry_after_seconds": "3",
+        "history.exclude_resources": "/buckets/build-hub/collections/releases",
+    }
+    for config in CONFIGS:
+        assert settings(config, *relied_on) == relied_on, config
+
+
+def test_only_memory_can_be_flushed_and_postgresql_always_keeps_writers_apart():
+    plugins = {config: settings(config, "includes")["includes"].split() for config in CONFIGS}
+    assert [config for config in CONFIGS if "kinto.plugins.flush" in plugins[config]] == ["memory"]
+    for config in ("example", "postgresql"):
+        assert plugins[config][0] == "one_writer_at_a_time"
+
+
+def test_the_example_lets_nobody_in_before_it_was_told_whom():
+    assert settings("example", "bucket_create_principals", "userid_hmac_secret") == {
+        "bucket_create_principals": "",
+        "userid_hmac_secret": "",
+    }
+
+
+def test_a_variable_takes_the_place_of_a_setting(monkeypatch):
+    monkeypatch.setenv("KINTO_READONLY", "true")
+    monkeypatch.setenv("READONLY", "maybe")
+    assert settings("example", "readonly") == {"readonly": "true"}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_setting_is_one_that_somebody_reads(config):
+    """A misspelt one would be kept without a word."""
+    from kinto import DEFAULT_SETTINGS
+    from kinto.core import DEFAULT_SETTINGS as CORE
+
+    known = {"storage_pool_size", "storage_max_overflow", "history.exclude_resources", "one_writer_at_a_time.wait_seconds"}
+    known |= DEFAULT_SETTINGS.keys() | CORE.keys()
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str
+    parser.read(KINTO / "config" / f"{config}.ini")
+    names = {name.removeprefix("kinto.") for name in parser["app:main"]} - {"use", "multiauth.policies"}
+    assert names and names <= known
+
+
+def test_kinto_reads_the_same_settings_as_its_programs():
+    """The short reading of the files in bin/programs.py against PasteDeploy's, which Kinto uses."""
+    script = "import sys; from paste.deploy import appconfig; print(appconfig('config:' + sys.argv[1])['kinto.' + sys.argv[2]])"
+    for config in CONFIGS:
+        file = KINTO / "config" / f"{config}.ini"
+        for name in ("storage_backend", "cache_backend", "includes", "paginate_by", "userid_hmac_secret"):
+            line = [sys.executable, "-c", script, file, name]
+            read = subprocess.run(line, text=True, capture_output=True, check=True).stdout
+            assert settings(config, name)[name] == " ".join(read.split())
+
+
+def test_each_thread_has_a_connection():
+    # The first line of each name counts here; the later ones are for the environment.
+    lines = (KINTO / "config" / "uwsgi.ini").read_text().splitlines()
+    numbers = {}
+    for line in lines:
+        name, _, value = line.partition(" = ")
+        numbers.setdefault(name, value)
+    pool = settings("example", "storage_pool_size", "storage_max_overflow")
+    assert numbers["threads"] == pool["storage_pool_size"]
+    assert int(numbers["processes"]) * sum(map(int, pool.values())) < 100

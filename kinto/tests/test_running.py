@@ -1,0 +1,133 @@
+"""Starting, stopping, migrating, backing up."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import uuid
+
+import pytest
+from server import KINTO, build, until
+
+RECORDS = "/buckets/build-hub/collections/releases/records"
+
+
+def processes(mark):
+    """The ids of all processes that have this variable in their environment."""
+    found = set()
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.add(int(folder.name))
+        except OSError:
+            # It has ended, or is another user's.
+            continue
+    return found
+
+
+@pytest.mark.parametrize(("config", "least"), [("memory", 1), ("postgresql", 5)])
+def test_nothing_is_left_running(servers, config, least):
+    mark = f"KINTO_TRIAL={uuid.uuid4()}"
+    server = servers(config, **dict([mark.split("=")]))
+    server.start()
+    assert len(processes(mark)) >= least
+    pids = {int(file.read_text()) for file in server.folder.glob("*.pid")}
+    assert pids <= processes(mark)
+    server.stop()
+    until(lambda: not processes(mark), "all have ended")
+    assert not list(server.folder.glob("*.pid"))
+    server.stop()
+
+
+def test_what_was_killed_leaves_nothing_and_is_started_again(servers):
+    mark = f"KINTO_TRIAL={uuid.uuid4()}"
+    server = servers("postgresql", **dict([mark.split("=")])).start()
+    server.put("/buckets/kept")
+    for name in ("kinto", "memcached", "postgresql"):
+        os.kill(int((server.folder / f"{name}.pid").read_text()), 9)
+    until(lambda: not processes(mark), "no child has outlived its parent")
+    server.start()
+    assert server.well()
+    assert server.ask("GET", "/buckets/kept").status_code == 200
+    # Started again, it is the same.
+    before = {file.name: file.read_text() for file in server.folder.glob("*.pid")}
+    assert "is running already" in server.run("start", server.config, server.port).stdout
+    assert {file.name: file.read_text() for file in server.folder.glob("*.pid")} == before
+    server.stop()
+
+
+def test_a_port_that_is_taken_is_named(servers):
+    server = servers("memory")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", server.port))
+        other.listen()
+        failed = server.run("start", "memory", server.port, check=False)
+    assert failed.returncode == 1 and f"something else has port {server.port}" in failed.stderr
+    assert not list(server.folder.glob("*.pid"))
+
+
+def test_variables_of_others_do_not_reach_kinto(memory):
+    memory.restart(READONLY="true", BATCH_MAX_REQUESTS="3", UWSGI_PROCESSES="7")
+    settings = memory.ask("GET", "/", status=200).json()["settings"]
+    assert (settings["readonly"], settings["batch_max_requests"]) == (False, 100)
+    memory.restart()
+
+
+def test_the_tables_are_made_once_and_migrating_again_changes_nothing(servers):
+    server = servers("postgresql").start()
+
+    def schema():
+        dump = ["pg_dump", "--schema-only", "--restrict-key=same", server.database()]
+        done = subprocess.run(dump, text=True, capture_output=True)
+        if done.returncode:
+            # Older ones know no such key, and need none.
+            done = subprocess.run([part for part in dump if "restrict" not in part], text=True, capture_output=True, check=True)
+        return [line for line in done.stdout.splitlines() if not line.startswith("--")]
+
+    first = schema()
+    assert any("CREATE TABLE public.objects" in line for line in first)
+    server.put("/buckets/kept")
+    variables = {f"KINTO_{kind}_URL": server.database() for kind in ("STORAGE", "PERMISSION")}
+    done = server.run("kinto", "migrate", "postgresql", **variables)
+    assert schema() == first, done.stderr
+    assert server.ask("GET", "/buckets/kept").status_code == 200
+    server.stop()
+
+
+def test_what_was_dumped_is_there_again_when_it_is_restored(builds_on_postgresql, tmp_path):
+    server = builds_on_postgresql
+    puts = [{"method": "PUT", "path": f"/v1{RECORDS}/{build(n)['id']}", "body": {"data": build(n)}} for n in range(100)]
+    server.batch(puts, status=200)
+    before = server.ask("GET", RECORDS, None, status=200)
+    dump = tmp_path / "kinto.dump"
+    # As README.md says.
+    subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", server.database()], check=True)
+    server.ask("DELETE", "/buckets/build-hub", status=200)
+    server.put("/buckets/later")
+    server.stop("kinto")
+    restore = ["pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={server.database()}", dump]
+    subprocess.run(restore, check=True)
+    server.start()
+    after = server.ask("GET", RECORDS, None, status=200)
+    assert after.json() == before.json() and after.headers["ETag"] == before.headers["ETag"]
+    assert len(after.json()["data"]) == 100
+    assert server.ask("GET", "/buckets/later").status_code == 403
+    server.ask("PUT", f"{RECORDS}/{build(100)['id']}", status=201, json={"data": build(100)})
+
+
+def test_without_a_secret_nothing_is_served(servers):
+    server = servers("example")
+    refused = server.run("kinto", "serve", "example", check=False)
+    assert refused.returncode == 1 and "KINTO_USERID_HMAC_SECRET" in refused.stderr
+
+
+def test_the_programs_say_how_they_are_called(servers):
+    server = servers("memory")
+    for program, arguments, said in [
+        ("start", ["nonsense"], "memory, postgresql, example, or a file"),
+        ("stop", ["nonsense"], "it is kinto, memcached or postgresql"),
+        ("kinto", [], "unknown command"),
+        ("kinto", ["serve", str(KINTO / "config" / "memory.ini"), "0.0.0.0:80"], "127.0.0.1 alone"),
+    ]:
+        failed = server.run(program, *arguments, check=False)
+        assert failed.returncode != 0 and said in failed.stderr, (program, failed)
