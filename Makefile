@@ -110,6 +110,10 @@ deploy: setup-sam ## Replace one function's code in the deployed stack: FUNCTION
 deploy-check: setup setup-sam ## Try `make deploy` out against moto in Amazon's place
 	@.tools/sam/bin/python scripts/deploy-check
 
+.PHONY: kinto-test
+kinto-test: ## Try the Kinto distribution out against running servers (KINTO_GROUPS="attachment emailer" tries these too)
+	@KINTO_GROUPS="$(KINTO_GROUPS)" kinto/bin/test
+
 .PHONY: kinto-set-test
 kinto-set-test: ## The Kinto set's own tests: what is installed, how it is upgraded, its version
 	@kinto/bin/install test

@@ -49,7 +49,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def environment(self, **variables):
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("KINTO_") or name == "KINTO_VENV"}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("KINTO_") or name == "KINTO_ENVIRONMENT"}
         return ours | {"RUN_DIR": str(self.folder)} | self.variables | variables
 
     def run(self, program, *arguments, check=True, **variables):

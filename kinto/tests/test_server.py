@@ -14,11 +14,11 @@ def test_a_server_says_that_it_is_well_and_what_it_is(server):
     assert all(server.ask("GET", "/__heartbeat__", auth=None, status=200).json().values())
     assert server.ask("GET", "/__lbheartbeat__", auth=None, status=200).json() == {}
     version = server.ask("GET", "/__version__", auth=None, status=200).json()
-    file = KINTO / "VERSION"
-    assert (version["name"], version["version"]) == ("buildhub-kinto", file.read_text().strip() if file.exists() else "unknown")
+    assert (version["name"], version["version"]) == ("buildhub-kinto", (KINTO / "VERSION").read_text().strip())
     info = server.ask("GET", "/", auth=None, status=200).json()
     assert info["settings"]["batch_max_requests"] == 100 and not info["settings"]["readonly"]
     assert {"schema", "history"} <= info["capabilities"].keys()
+    assert ("one_writer_at_a_time" in info["capabilities"]) == (server.config == "postgresql")
     assert info["config"]["path"].endswith(f"{server.config}.ini")
 
 
