@@ -51,6 +51,15 @@ kinto-postgresql: ## Start one on PostgreSQL and memcached, which it starts too 
 kinto-stop: ## Stop it, and what it started
 	@kinto/bin/stop
 
+.PHONY: kinto-instances
+kinto-instances: setup ## Ask every server of kinto/instances.yml how it is (FILE=)
+	cargo build --quiet --locked --package buildhub-cli
+	@BUILDHUB="$${CARGO_TARGET_DIR:-target}/debug/buildhub" kinto/bin/instances $(FILE)
+
+.PHONY: kinto-index
+kinto-index: ## Indexes for questions about a million records: DO=status, apply or remove (KINTO_STORAGE_URL, or make kinto-postgresql's)
+	@kinto/bin/index $(or $(DO),status)
+
 .PHONY: install
 install: ## Install `buildhub` and the original's commands (PREFIX=~/.local)
 	cargo build --release --locked --package buildhub-cli
@@ -155,6 +164,10 @@ bench: setup ## Run the benchmarks
 .PHONY: bench-start
 bench-start: ## Start of each packaged function to its first request for work, and its memory then
 	@for zip in $(ZIPS)/*/bootstrap.zip; do echo "$$zip"; scripts/bench-start "$$zip"; done
+
+.PHONY: bench-kinto-read
+bench-kinto-read: setup ## Questions to a large collection on PostgreSQL, without and with kinto-index: ROWS=500000 (some minutes)
+	@scripts/bench-kinto-read $(or $(ROWS),500000)
 
 ##@ Help
 .PHONY: help

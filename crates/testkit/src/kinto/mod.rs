@@ -81,6 +81,11 @@ impl KintoServer {
         self.process.kill().await
     }
 
+    /// The address of the PostgreSQL under the server, password included; `None` for a server in memory.
+    pub fn database_url(&self) -> Result<Option<String>, ServerError> {
+        self.database.as_ref().map(Database::url).transpose()
+    }
+
     /// Stops PostgreSQL under the running server. Nothing happens to a server in memory.
     pub async fn stop_database(&mut self) -> Result<(), ServerError> {
         match &mut self.database {

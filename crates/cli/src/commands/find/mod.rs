@@ -82,7 +82,13 @@ async fn ask(
         let stored = page?.entries.into_iter().filter_map(buildhub_kinto::Entry::record);
         // A collection may hold what others put there and what is no build: nobody asks for that here.
         let records = stored.filter_map(|stored| serde_json::from_str::<Record>(stored.data.get()).ok());
-        for record in records.filter(|record| question.is_in_range(&record.target.version)) {
+        for record in records {
+            if question.is_past(record.build.as_ref()) {
+                return Ok(found);
+            }
+            if !question.is_in_range(&record.target.version) {
+                continue;
+            }
             writer.write(record).map_err(CommandError::Output)?;
             found += 1;
             if found == limit {

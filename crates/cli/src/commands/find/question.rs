@@ -1,7 +1,7 @@
 //! A question: what the store filters by, and what only we can.
 
 use buildhub_kinto::Query;
-use buildhub_releases::{Product, Version};
+use buildhub_releases::{Build, Product, Version};
 use clap::ArgMatches;
 use jiff::Timestamp;
 use jiff::ToSpan as _;
@@ -79,14 +79,25 @@ impl Question {
         ] {
             query = when(query, value.as_ref(), |query, value| query.eq(field, value.as_str()));
         }
-        query = when(query, self.revision.as_ref(), |query, hash| match hash.len() {
+        let query = when(query, self.revision.as_ref(), |query, hash| match hash.len() {
             WHOLE_REVISION => query.eq("source.revision", hash.as_str()),
             // Between the prefix and what follows all its hexadecimal digits. (The store's own pattern search finds it
             // in the middle too, and fails on records without a revision.)
             _ => query.min("source.revision", hash.as_str()).lt("source.revision", format!("{hash}g")),
         });
-        query = when(query, self.since.as_ref(), |query, date| query.min("build.date", date.as_str()));
-        when(query, self.until.as_ref(), |query, date| query.lt("build.date", date.as_str()))
+        // The build id says the same as the date, and is what the list is sorted by: where it begins, an index can tell.
+        let digits = |date: &str| date.chars().filter(char::is_ascii_digit).collect::<String>();
+        when(query, self.until.as_ref(), |query, date| {
+            query.lt("build.id", digits(date)).lt("build.date", date.as_str())
+        })
+    }
+
+    /// Whether a build is older than asked for, and with it all that follow it, for the newest come first. The store is not
+    /// asked for it: to Kinto, "this or later" is also what has no such field, and no index helps to find that, so that
+    /// every build there is would be looked at.
+    pub(super) fn is_past(&self, build: Option<&Build>) -> bool {
+        let date = build.and_then(|build| build.date.as_deref());
+        self.since.as_deref().zip(date).is_some_and(|(since, date)| date < since)
     }
 
     /// Whether only a build that metadata describes can be the answer.
