@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use buildhub_core::store::{Details, S3, S3Store};
 use futures::future;
-use futures::stream::{self, StreamExt as _};
+use futures::stream::{FuturesOrdered, StreamExt as _};
 
 use crate::settings::RegionSettings;
 
@@ -95,9 +95,10 @@ impl Regions {
             Look::Missing => {}
             Look::Silent(reason) => reasons.push((nearest.name.clone(), reason)),
         }
-        let others = self.regions.iter().filter(|region| region.name != nearest.name);
-        let looks = stream::iter(others.map(|region| async move { (region, self.look(region, key).await) }));
-        let mut looks = looks.buffered(self.regions.len());
+        let mut looks = FuturesOrdered::new();
+        for region in self.regions.iter().filter(|region| region.name != nearest.name) {
+            looks.push_back(self.look_at(region, key));
+        }
         while let Some((region, look)) = looks.next().await {
             match look {
                 Look::There(details) => return Found::In(region, details),
@@ -110,8 +111,15 @@ impl Regions {
 
     /// Asks every region for an object, all at the same time; the answers in the regions' order.
     pub async fn look_everywhere(&self, key: &str) -> Vec<(&Region, Look)> {
-        let looks = self.regions.iter().map(|region| async move { (region, self.look(region, key).await) });
+        let mut looks = Vec::with_capacity(self.regions.len());
+        for region in &self.regions {
+            looks.push(self.look_at(region, key));
+        }
         future::join_all(looks).await
+    }
+
+    async fn look_at<'a>(&'a self, region: &'a Region, key: &str) -> (&'a Region, Look) {
+        (region, self.look(region, key).await)
     }
 
     async fn look(&self, region: &Region, key: &str) -> Look {

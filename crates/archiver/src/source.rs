@@ -11,7 +11,7 @@ use url::Url;
 use crate::request::{Request, Suffix};
 
 /// Everything but what an address never needs encoded (RFC 3986, section 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The names that a template has in braces.
 const PLACEHOLDERS: [&str; 4] = ["repo", "rev", "suffix", "subdir"];

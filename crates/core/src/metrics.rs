@@ -83,6 +83,14 @@ metrics! {
     BATCHES_DONE = "BatchesDone", Count, "Batches of records that were written.";
     STEPS_FAILED = "StepsFailed", Count, "Steps of a spread run that failed and come again.";
     HOPS_EXCEEDED = "HopsExceeded", Count, "Parts given up because too many invocations worked on them.";
+    ARCHIVES_REDIRECTED = "ArchivesRedirected", Count, "Requests for a source archive that was there.";
+    ARCHIVES_BEGUN = "ArchivesBegun", Count, "Requests for a source archive that made its task.";
+    ARCHIVES_UNSENT = "ArchivesUnsent", Count, "Tasks whose message could not be sent when they were made; the sweep sends it.";
+    ARCHIVES_WAITED_FOR = "ArchivesWaitedFor", Count, "Requests for a source archive that is being made, or how far it is.";
+    ARCHIVES_REMEMBERED = "ArchivesRemembered", Count, "Requests for a source archive that its source was seen not to have.";
+    ARCHIVES_REFUSED = "ArchivesRefused", Count, "Requests that ask for nothing there can be.";
+    ARCHIVES_UNAVAILABLE = "ArchivesUnavailable", Count, "Requests that could not be answered: no region, or no task's folder, could be asked.";
+    ANSWER_DURATION = "AnswerDuration", Milliseconds, "Answering a request of the archiver's API.";
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";
     FETCH_EXISTING_DURATION = "FetchExistingDuration", Milliseconds, "Bringing the index of known records up to date.";
     PUBLISH_DURATION = "PublishDuration", Milliseconds, "Writing records to the store.";

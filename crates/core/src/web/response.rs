@@ -54,12 +54,24 @@ impl Response {
 
     /// `{"result": …, "request_id": …}`, or for a browser a page with that title and the same in it.
     pub fn result<T: Serialize>(request: &Request, status: StatusCode, title: &str, result: &T) -> Self {
-        let envelope = Success { result, request_id: &request.id };
-        if !prefers_html(&request.headers) {
-            return Self::json(status, &envelope);
+        let page = || {
+            let envelope = Success { result, request_id: &request.id };
+            Page::new(title).preformatted(&serde_json::to_string_pretty(&envelope).unwrap_or_default())
+        };
+        Self::result_or(request, status, result, page)
+    }
+
+    /// `{"result": …, "request_id": …}`, or for a browser a page of its own.
+    pub fn result_or<T: Serialize>(
+        request: &Request,
+        status: StatusCode,
+        result: &T,
+        page: impl FnOnce() -> Page,
+    ) -> Self {
+        if prefers_html(&request.headers) {
+            return Self::page(status, page());
         }
-        let text = serde_json::to_string_pretty(&envelope).unwrap_or_default();
-        Self::page(status, Page::new(title).preformatted(&text))
+        Self::json(status, &Success { result, request_id: &request.id })
     }
 
     /// `{"error": {"code", "name", "description"}, "request_id": …}`, or a page that says the same. The description says
@@ -77,11 +89,8 @@ impl Response {
     /// 302 to an address, which must be one that a header can hold. The body does not repeat it to programs: a signed
     /// address is a secret while it lasts, and bodies are logged more often than headers.
     pub fn redirect(request: &Request, title: &str, address: &str) -> Self {
-        let answer = if prefers_html(&request.headers) {
-            Self::page(StatusCode::FOUND, Page::new(title).link(address, "Go on"))
-        } else {
-            Self::result(request, StatusCode::FOUND, title, &serde_json::json!({}))
-        };
+        let page = || Page::new(title).link(address, "Go on");
+        let answer = Self::result_or(request, StatusCode::FOUND, &serde_json::json!({}), page);
         answer.with(LOCATION, address)
     }
 

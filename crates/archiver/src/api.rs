@@ -1,1 +1,0 @@
-//! The answers to those who ask: a redirect, a task, how far it is.
