@@ -10,7 +10,7 @@ FROM rust:1.95.0-slim-bookworm AS source
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        ca-certificates curl gcc libc6-dev make postgresql procps python3 python3-venv \
+        ca-certificates curl gcc libc6-dev make memcached postgresql procps python3 python3-venv \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 buildhub \
     && install --directory --owner 1000 /home/buildhub/src
