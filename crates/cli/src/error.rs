@@ -8,6 +8,8 @@ use buildhub_indexer::target::TargetError;
 use buildhub_indexer::{ConnectError, ConvertError, LineError, RunError};
 use buildhub_kinto::KintoError;
 
+use crate::commands::archive::ArchiveError;
+
 /// Why a command was stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -38,6 +40,9 @@ pub enum CommandError {
     /// The store does not answer, or refuses.
     #[error(transparent)]
     Kinto(#[from] KintoError),
+    /// There is no archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The result cannot be written.
     #[error("cannot write the result: {0}")]
     Output(#[source] std::io::Error),
@@ -59,7 +64,7 @@ impl CommandError {
     /// Whether the command line or a setting is at fault.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Usage(_) | Self::Setting(_) => true,
+            Self::Usage(_) | Self::Setting(_) | Self::Archive(ArchiveError::Refused(_)) => true,
             Self::Secret(error) => !matches!(error, SecretError::Unreadable { .. }),
             _ => false,
         }

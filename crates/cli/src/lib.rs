@@ -82,6 +82,7 @@ fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, Co
             "handle-event" => commands::event::run(matches, vars).await,
             "doctor" => commands::doctor::run(matches, vars).await,
             "find" => commands::find::run(matches, vars).await,
+            "archive" => commands::archive::run(matches, vars).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     });

@@ -4,7 +4,7 @@ use buildhub_core::variables::Variable;
 
 /// All settings, in the order in which documentation shows them.
 pub fn all() -> impl Iterator<Item = &'static Variable> {
-    buildhub_indexer::variables::VARIABLES.iter()
+    buildhub_indexer::variables::VARIABLES.iter().chain(buildhub_archiver::variables::VARIABLES)
 }
 
 /// The setting of that name.

@@ -1,5 +1,6 @@
 //! One file a command. Each says whether all it was asked could be done.
 
+pub(crate) mod archive;
 pub(crate) mod convert;
 pub(crate) mod doctor;
 pub(crate) mod event;
