@@ -176,6 +176,14 @@ async fn lists_everything_below_a_prefix(store: &SharedStore) {
     assert_eq!(below("t/b").await, ["t/b/c", "t/b/d/e", "t/bc"], "a prefix may end in a name");
     assert_eq!(below("t/b/").await, ["t/b/c", "t/b/d/e"]);
     assert!(below("t/x/").await.is_empty());
+    let after = async |after: &str, limit| {
+        let found = store.list_after("t/", after, limit).await.unwrap();
+        found.into_iter().map(|entry| entry.key).collect::<Vec<_>>()
+    };
+    assert_eq!(after("", 2).await, ["t/a", "t/b/c"]);
+    assert_eq!(after("t/b/c", 9).await, ["t/b/d/e", "t/bc"]);
+    assert_eq!(after("t/b/cc", 1).await, ["t/b/d/e"], "nothing needs to be where it begins");
+    assert!(after("t/bc", 1).await.is_empty());
 }
 
 async fn takes_keys_as_they_are(store: &SharedStore) {

@@ -27,6 +27,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::copy::Checkpoint;
+
 pub use message::Message;
 pub use status::Status;
 pub use step::{Asked, Due, LEASE, MAX_ATTEMPTS, Taken};
@@ -73,6 +75,9 @@ pub struct Task {
     /// The regions that a worker dealt with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub regions: BTreeMap<String, Place>,
+    /// Where a worker whose time was over left off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
 }
 
 /// How far a task is. Every state has its text for those who ask ([`Task::status`]).
@@ -162,6 +167,19 @@ pub struct Lease {
     pub until: Timestamp,
     /// Bytes read so far.
     pub bytes: u64,
+}
+
+/// Where a worker left off, for another to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// What the regions have.
+    pub copied: Checkpoint,
+    /// What tells that the source still has the same archive.
+    pub validator: String,
+    /// The hidden key that it is put together by.
+    pub staging: String,
+    /// How often it was taken up.
+    pub hops: u32,
 }
 
 /// What is known of an archive in one region.

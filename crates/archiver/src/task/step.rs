@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Failure, FailureCode, Lease, Place, State, Subject, Task};
+use super::{Failure, FailureCode, Lease, Pause, Place, State, Subject, Task};
+use crate::copy::Checkpoint;
 
 /// How long a worker's word counts. It is renewed six times as often, so that one slow write loses nothing.
 pub const LEASE: Duration = Duration::from_mins(1);
 /// How often a worker may begin with a task: once, and three times again.
 pub const MAX_ATTEMPTS: u32 = 4;
+
+/// How many workers may go on with one archive, each where the one before left off. At a quarter of an hour each that is
+/// more than a day; beyond, something is wrong.
+const MAX_HOPS: u32 = 100;
 
 /// How long a message may go unheard before it is sent again; it doubles each time, so that a queue that is merely long
 /// does not grow by this.
@@ -82,6 +87,7 @@ impl Task {
             state: State::Pending,
             lease: None,
             regions: BTreeMap::new(),
+            pause: None,
         }
     }
 
@@ -115,12 +121,21 @@ impl Task {
         if self.is_over() {
             return Taken::Work(Box::new(Self { lease, changed: now, ..self.clone() }));
         }
-        if self.attempts >= MAX_ATTEMPTS {
-            let description = format!("{} workers began, and none came to an end", self.attempts);
-            return Taken::GiveUp(Box::new(self.failed(FailureCode::WorkersLost, description, Duration::ZERO, now)));
-        }
-        let attempts = self.attempts + 1;
-        Taken::Work(Box::new(Self { lease, attempts, state: State::Started, sends: 0, changed: now, ..self.clone() }))
+        let (attempts, pause) = match &self.pause {
+            Some(pause) if pause.hops < MAX_HOPS => {
+                (self.attempts, Some(Pause { hops: pause.hops + 1, ..pause.clone() }))
+            }
+            None if self.attempts < MAX_ATTEMPTS => (self.attempts + 1, None),
+            _ => return Taken::GiveUp(Box::new(self.given_up(now))),
+        };
+        let state = State::Started;
+        Taken::Work(Box::new(Self { lease, attempts, pause, state, sends: 0, changed: now, ..self.clone() }))
+    }
+
+    fn given_up(&self, now: Timestamp) -> Self {
+        let workers = self.attempts + self.pause.as_ref().map_or(0, |pause| pause.hops);
+        let description = format!("{workers} workers began, and none came to an end");
+        self.failed(FailureCode::WorkersLost, description, Duration::ZERO, now)
     }
 
     /// The worker goes on, and has read so many bytes.
@@ -141,14 +156,22 @@ impl Task {
     ) -> Self {
         // A repair that did not help is tried again later each time; the first time begins here.
         let state = State::Success { size, sha256 };
-        Self { state, regions, sent: now, lease: None, changed: now, ..self.clone() }
+        Self { state, regions, sent: now, lease: None, pause: None, changed: now, ..self.clone() }
+    }
+
+    /// The worker's time is over, and another is to go on where it left off.
+    #[must_use]
+    pub fn paused(&self, copied: Checkpoint, validator: String, staging: String, now: Timestamp) -> Self {
+        let hops = self.pause.as_ref().map_or(0, |pause| pause.hops);
+        let pause = Some(Pause { copied, validator, staging, hops });
+        Self { pause, lease: None, sent: now, changed: now, ..self.clone() }
     }
 
     /// There will be no archive, and that is remembered for some time.
     #[must_use]
     pub fn failed(&self, code: FailureCode, description: impl Into<String>, memory: Duration, now: Timestamp) -> Self {
         let failure = Failure { code, description: description.into(), until: later(now, memory) };
-        Self { state: State::Failure(failure), lease: None, changed: now, ..self.clone() }
+        Self { state: State::Failure(failure), lease: None, pause: None, changed: now, ..self.clone() }
     }
 
     /// It did not work this time, and is tried again after `wait`, if it may be.
@@ -158,19 +181,14 @@ impl Task {
             return self.failed(code, format!("{reason} ({} times)", self.attempts), memory, now);
         }
         let state = State::Retry { not_before: later(now, wait), reason: reason.to_owned() };
-        Self { state, lease: None, sent: now, changed: now, ..self.clone() }
-    }
-
-    /// The worker stops, and nobody is to be kept from it. What it was before, it is again.
-    #[must_use]
-    pub fn left(&self, now: Timestamp) -> Self {
-        Self { lease: None, changed: now, ..self.clone() }
+        Self { state, lease: None, pause: None, sent: now, changed: now, ..self.clone() }
     }
 
     /// There is nothing to work with, and nobody waits: who wants it asks again.
     #[must_use]
     pub fn revoked(&self, now: Timestamp) -> Self {
-        Self { state: State::Revoked, lease: None, regions: BTreeMap::new(), changed: now, ..self.clone() }
+        let regions = BTreeMap::new();
+        Self { state: State::Revoked, lease: None, regions, pause: None, changed: now, ..self.clone() }
     }
 
     /// What to do when it is looked at.

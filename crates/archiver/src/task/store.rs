@@ -2,6 +2,7 @@
 
 use buildhub_core::store::{SharedStore, StoreError, StoreErrorKind, Version};
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Task;
@@ -112,6 +113,13 @@ impl Tasks {
     /// Removes a task, as long as it is the version that was read; whether it did.
     pub async fn remove(&self, stored: &Stored) -> Result<bool, TaskError> {
         Ok(self.store.remove(&key(&stored.task.id), &stored.version).await?)
+    }
+
+    /// The ids of tasks behind `after`, in order, with when each was written last: `limit` of them at most. Fewer mean that
+    /// there are no more.
+    pub(crate) async fn ids(&self, after: &str, limit: usize) -> Result<Vec<(String, Timestamp)>, TaskError> {
+        let found = self.store.list_after("", after, limit).await?;
+        Ok(found.into_iter().map(|entry| (entry.key, entry.attributes.last_modified)).collect())
     }
 }
 

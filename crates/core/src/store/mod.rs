@@ -81,6 +81,13 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
         Ok(found)
     }
 
+    /// The first objects whose key begins with `prefix` and comes behind `after`, in the order of keys: `limit` of them at
+    /// most, a thousand or more being a page of S3's. What is not there any more may be named as `after`.
+    async fn list_after(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let all = self.list_all(prefix).await?.into_iter();
+        Ok(all.filter(|entry| entry.key.as_str() > after).take(limit).collect())
+    }
+
     /// The store for a person's eye: `s3://bucket/prefix` or a path.
     fn describe(&self) -> String;
 }

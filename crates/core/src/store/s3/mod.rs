@@ -175,6 +175,22 @@ impl ObjectStore for S3Store {
         Ok(listing.objects)
     }
 
+    async fn list_after(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full(prefix));
+        let after = (!after.is_empty()).then(|| self.full(after));
+        let mut pages = request.set_start_after(after).into_paginator().send();
+        let mut listing = Listing::default();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.fault("list", prefix, &error))?;
+            self.add_page(prefix, page, &mut listing)?;
+            if listing.objects.len() >= limit {
+                listing.objects.truncate(limit);
+                break;
+            }
+        }
+        Ok(listing.objects)
+    }
+
     fn describe(&self) -> String {
         self.url("")
     }

@@ -1,0 +1,97 @@
+//! Uploads and objects by hidden keys that are no live worker's.
+
+use std::collections::BTreeMap;
+
+use buildhub_core::Deadline;
+use buildhub_core::store::{ObjectStore as _, StoreError};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{LEAST, Sweeper, Swept};
+use crate::copy::INCOMING;
+use crate::regions::Region;
+use crate::task::{Task, TaskError};
+
+/// The most of each that a turn looks at in one region.
+const MOST: usize = 1000;
+/// What is younger is left alone, whoever's it is: its task may be about to be written.
+const YOUNG: SignedDuration = SignedDuration::from_mins(10);
+/// How long after its end a lease may still be renewed.
+const GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Tasks by their ids, each read once a turn.
+type Known = BTreeMap<String, Option<Task>>;
+
+/// Why something could not be looked at.
+#[derive(Debug, thiserror::Error)]
+enum OrphanError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+impl Sweeper {
+    pub(super) async fn sweep_orphans(&self, now: Timestamp, deadline: Deadline, swept: &mut Swept) {
+        let mut known = Known::new();
+        for region in self.regions.iter() {
+            if deadline.is_within(LEAST) {
+                return;
+            }
+            if let Err(error) = self.sweep_region(region, now, &mut known, swept).await {
+                tracing::warn!(region = region.name, %error, "a region cannot be swept now");
+                swept.faults += 1;
+            }
+        }
+    }
+
+    async fn sweep_region(
+        &self,
+        region: &Region,
+        now: Timestamp,
+        known: &mut Known,
+        swept: &mut Swept,
+    ) -> Result<(), OrphanError> {
+        for found in region.store.uploads(INCOMING, MOST).await? {
+            if self.is_orphan(&found.upload.key, found.begun, now, known).await? {
+                tracing::info!(region = region.name, key = found.upload.key, "an upload is nobody's, and aborted");
+                region.store.abort(&found.upload).await?;
+                swept.aborted += 1;
+            }
+        }
+        for entry in region.store.list_after(INCOMING, "", MOST).await? {
+            if self.is_orphan(&entry.key, entry.attributes.last_modified, now, known).await? {
+                tracing::info!(region = region.name, key = entry.key, "a hidden object is nobody's, and removed");
+                region.store.delete(&entry.key).await?;
+                swept.deleted += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_orphan(
+        &self,
+        key: &str,
+        since: Timestamp,
+        now: Timestamp,
+        known: &mut Known,
+    ) -> Result<bool, OrphanError> {
+        if now.duration_since(since) < YOUNG {
+            return Ok(false);
+        }
+        // `.incoming/<task>/<generation>-<owner>`: what is called otherwise is nobody's.
+        let Some((id, name)) = key.strip_prefix(INCOMING).and_then(|rest| rest.split_once('/')) else {
+            return Ok(true);
+        };
+        if !known.contains_key(id) {
+            let task = self.tasks.load(id).await?.map(|stored| stored.task);
+            known.insert(id.to_owned(), task);
+        }
+        let Some(Some(task)) = known.get(id) else { return Ok(true) };
+        let is_paused = task.pause.as_ref().is_some_and(|pause| pause.staging == key);
+        let owner = name.split_once('-').map(|(_, owner)| owner);
+        let is_held = task.lease.as_ref().is_some_and(|lease| Some(lease.owner.as_str()) == owner);
+        // A lease that was over a moment ago may be renewed yet.
+        let is_live = task.lease.as_ref().is_some_and(|lease| now.duration_since(lease.until) < GRACE);
+        Ok(!(is_paused || is_held && is_live))
+    }
+}

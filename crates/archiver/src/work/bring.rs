@@ -1,0 +1,192 @@
+//! An archive brought from its source.
+
+use std::time::Duration;
+
+use buildhub_http::Url;
+use tokio::time::Instant;
+
+use super::end::missing;
+use super::{Job, Looks, Outcome, WorkError};
+use crate::copy::{self, Control, Copied, CopyError, Ended, Plan, RegionEnd};
+use crate::fetch::{Fault, FetchError, Fetcher, Opened, Rest};
+use crate::request::Suffix;
+use crate::task::{FailureCode, Pause, Place, Task};
+use crate::verify::Expected;
+
+/// Time kept back from reading: to put together what was read, to write the result, and to send a message. A quarter of
+/// the time, where that is less.
+const MARGIN: Duration = Duration::from_secs(90);
+/// How long a copy that was told to stop may take to clear up.
+const STOPPING: Duration = Duration::from_secs(20);
+/// The metadata that an archive's address at its source is in.
+const SOURCE: &str = "source";
+
+impl Job<'_> {
+    /// Reads the archive from its source, from the beginning or where the last worker left off, into every region that
+    /// answers.
+    pub(super) async fn bring(&mut self, looks: Looks) -> Result<Outcome, WorkError> {
+        let subject = self.task().subject.clone();
+        let Some(fetcher) = self.worker.sources.get(&subject.source) else {
+            return self.unusable(format!("no source is called {}", subject.source)).await;
+        };
+        let (url, suffix) = match (Url::parse(&subject.url), subject.suffix.parse::<Suffix>()) {
+            (Ok(url), Ok(suffix)) => (url, suffix),
+            (Err(error), _) => return self.unusable(format!("{}: {error}", subject.url)).await,
+            (_, Err(error)) => return self.unusable(error.to_string()).await,
+        };
+        let pause = self.task().pause.clone();
+        let nothing = Control::default();
+        let margin = self.margin();
+        let deadline = self.deadline;
+        let opening = async { deadline.allow(margin, open(fetcher, &url, suffix, pause.as_ref())).await };
+        let opened = match self.beating(opening, &nothing).await {
+            None => return Ok(Outcome::Lost),
+            Some(None) => {
+                let reason = format!("{url} gave no answer in the time that there was");
+                return self.retry(FailureCode::SourceUnavailable, reason, None).await;
+            }
+            Some(Some(Err(error))) => return self.unread(error, pause.is_some()).await,
+            Some(Some(Ok(opened))) => opened,
+        };
+        self.copy(looks, opened, &url, suffix, pause).await
+    }
+
+    async fn copy(
+        &mut self,
+        looks: Looks,
+        opened: Opened,
+        url: &Url,
+        suffix: Suffix,
+        pause: Option<Pause>,
+    ) -> Result<Outcome, WorkError> {
+        let mut headers = opened.headers;
+        headers.metadata.insert(SOURCE.to_owned(), url.to_string());
+        let staging = pause.as_ref().map_or_else(|| self.staging(), |pause| pause.staging.clone());
+        let plan = Plan {
+            key: self.task().subject.key.clone(),
+            staging,
+            suffix,
+            expected: Expected { size: opened.size, sha256: None },
+            headers,
+            regions: looks.missing.clone(),
+        };
+        let control = self.control(opened.validator.is_some());
+        let copying = Box::pin(async {
+            match pause {
+                Some(pause) => copy::resume(opened.body, &plan, pause.copied, &control).await,
+                None => copy::copy(opened.body, &plan, &control).await,
+            }
+        });
+        let Some(ended) = self.beating(copying, &control).await else { return Ok(Outcome::Lost) };
+        match ended {
+            Ok(Ended::Copied(copied)) => {
+                let mut all = looks.places();
+                all.extend(places(&copied));
+                let (bytes, missing) = (copied.whole.size, missing(&all));
+                let known = (bytes, Some(copied.whole.sha256));
+                self.succeed(known, all, Outcome::Copied { bytes, missing }).await
+            }
+            Ok(Ended::Paused(checkpoint)) => {
+                let bytes = checkpoint.bytes;
+                let (validator, staging) = (opened.validator.unwrap_or_default(), plan.staging);
+                let pause = |task: &Task, now| task.paused(checkpoint.clone(), validator.clone(), staging.clone(), now);
+                let ended = self.end(pause, Outcome::Paused { bytes }).await?;
+                if ended != Outcome::Lost {
+                    self.send(Duration::ZERO).await;
+                }
+                Ok(ended)
+            }
+            Err(error) => self.uncopied(error).await,
+        }
+    }
+
+    /// What comes of an archive that was begun.
+    async fn uncopied(&mut self, error: CopyError) -> Result<Outcome, WorkError> {
+        match error {
+            CopyError::Source(error) => self.unread(error, self.task().pause.is_some()).await,
+            CopyError::Damaged(_) => self.retry(FailureCode::SourceDamaged, error.to_string(), None).await,
+            CopyError::Regions { .. } => self.retry(FailureCode::RegionsUnavailable, error.to_string(), None).await,
+            CopyError::Stopped => Ok(Outcome::Lost),
+            CopyError::OutOfTime { bytes, took } => self.fail(FailureCode::SourceTooSlow, too_slow(bytes, took)).await,
+            CopyError::Broken(_) => self.retry(FailureCode::WorkersLost, error.to_string(), None).await,
+        }
+    }
+
+    /// What comes of an archive that cannot be read.
+    async fn unread(&mut self, error: FetchError, was_paused: bool) -> Result<Outcome, WorkError> {
+        let said = error.to_string();
+        match error.fault {
+            Fault::Transient { retry_after, .. } => self.retry(FailureCode::SourceUnavailable, said, retry_after).await,
+            // What the regions have of it is of no use any more; what was left is the sweeper's.
+            Fault::Truncated { .. } | Fault::Changed => self.retry(FailureCode::SourceDamaged, said, None).await,
+            Fault::NotFound { .. } if was_paused => self.retry(FailureCode::SourceDamaged, said, None).await,
+            Fault::NotFound { .. } => self.fail(FailureCode::SourceNotFound, said).await,
+            Fault::TooLarge { .. } => self.fail(FailureCode::SourceTooLarge, said).await,
+            Fault::TooSlow { .. } => self.fail(FailureCode::SourceTooSlow, said).await,
+            Fault::Permanent { .. } | Fault::WrongType { .. } | Fault::Refused { .. } => {
+                self.fail(FailureCode::SourceError, said).await
+            }
+        }
+    }
+
+    /// The reins of a copy that reads no longer than there is time.
+    pub(super) fn control(&self, may_pause: bool) -> Control {
+        let margin = self.margin();
+        match self.deadline.remaining() {
+            Some(left) => Control::until(Instant::now() + left.saturating_sub(margin), may_pause),
+            None => Control::default(),
+        }
+    }
+
+    fn margin(&self) -> Duration {
+        self.deadline.remaining().map_or(MARGIN, |left| MARGIN.min(left / 4))
+    }
+
+    /// Does something while the lease is renewed. `None` when the lease was lost: then it was stopped.
+    pub(super) async fn beating<T>(&mut self, work: impl Future<Output = T>, control: &Control) -> Option<T> {
+        let (every, clock) = (self.worker.beat, self.clock);
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = self.hold.keep(every, clock, || control.bytes()) => {}
+        }
+        tracing::warn!(task = self.task().id, "the lease is another's: this worker stops");
+        control.stop();
+        // It clears up; what it does not come to is the other's.
+        let _cleared = tokio::time::timeout(STOPPING, work).await;
+        None
+    }
+}
+
+async fn open(fetcher: &Fetcher, url: &Url, suffix: Suffix, pause: Option<&Pause>) -> Result<Opened, FetchError> {
+    match pause {
+        Some(pause) => {
+            let rest = Rest { from: pause.copied.bytes, validator: pause.validator.clone() };
+            fetcher.resume(url, suffix, &rest).await
+        }
+        None => fetcher.open(url, suffix).await,
+    }
+}
+
+/// What a copy says of each region.
+pub(super) fn places(copied: &Copied) -> impl Iterator<Item = (String, Place)> {
+    copied.regions.iter().map(|copied| {
+        let place = match &copied.end {
+            RegionEnd::Done | RegionEnd::Exists => Place::Done,
+            RegionEnd::Failed(reason) => Place::Missing(reason.clone()),
+        };
+        (copied.region.clone(), place)
+    })
+}
+
+/// What was reached, and what would have been.
+fn too_slow(bytes: u64, took: Duration) -> String {
+    let seconds = took.as_secs().max(1);
+    let speed = bytes / seconds;
+    format!(
+        "the source is too slow for a worker's time: {bytes} bytes came in {seconds} s ({speed} bytes a second), and it \
+         gives no ranges to go on with. At that speed an archive of up to {bytes} bytes fits; `buildhub serve` has no \
+         such limit"
+    )
+}

@@ -1,0 +1,63 @@
+//! Regions that lack an archive which another has.
+
+use buildhub_core::store::Details;
+
+use super::end::{Known, missing};
+use super::{Job, Looks, Outcome, WorkError};
+use crate::copy::{self, CopyError, Ended, Plan, SHA256};
+use crate::fetch;
+use crate::task::{Place, State};
+use crate::verify::Expected;
+
+/// What a bucket tells of an archive.
+pub(super) fn known(details: &Details) -> Known {
+    (details.attributes.size, details.headers.metadata.get(SHA256).cloned())
+}
+
+impl Job<'_> {
+    /// Copies the archive from a region that has it to those that do not. The source is not asked.
+    pub(super) async fn repair(&mut self, looks: Looks, known: Known) -> Result<Outcome, WorkError> {
+        let mut places = looks.places();
+        let (size, sha256) = known.clone();
+        let Some((from, details)) = looks.there.first() else { return self.no_region(&looks).await };
+        let suffix = match self.task().subject.suffix.parse() {
+            Ok(suffix) => suffix,
+            Err(error) => return self.unusable(format!("{error}")).await,
+        };
+        let plan = Plan {
+            key: self.task().subject.key.clone(),
+            staging: self.staging(),
+            suffix,
+            expected: Expected { size: Some(size), sha256 },
+            headers: details.headers.clone(),
+            regions: looks.missing.clone(),
+        };
+        let control = self.control(false);
+        let copying = Box::pin(async {
+            let opened = fetch::object(&from.store, &plan.key).await?;
+            copy::copy(opened.body, &plan, &control).await
+        });
+        let Some(copied) = self.beating(copying, &control).await else { return Ok(Outcome::Lost) };
+        match copied {
+            Ok(Ended::Copied(copied)) => places.extend(super::bring::places(&copied)),
+            Ok(Ended::Paused(_)) => {}
+            Err(CopyError::Stopped) => return Ok(Outcome::Lost),
+            Err(error) => {
+                tracing::error!(task = self.task().id, %error, "a region cannot be given an archive that another has");
+                let reason = error.to_string();
+                places.extend(looks.missing.iter().map(|region| (region.name.clone(), Place::Missing(reason.clone()))));
+            }
+        }
+        let missing = missing(&places);
+        // The hash of one that the older system wrote is not added: nobody checked it against its source.
+        self.succeed(known, places, Outcome::Repaired { bytes: control.bytes(), missing }).await
+    }
+
+    /// A task that no worker can do anything with.
+    pub(super) async fn unusable(&mut self, reason: String) -> Result<Outcome, WorkError> {
+        if matches!(self.task().state, State::Success { .. }) {
+            return self.end(crate::task::Task::revoked, Outcome::Revoked).await;
+        }
+        self.fail(crate::task::FailureCode::SourceError, reason).await
+    }
+}
