@@ -94,6 +94,19 @@ metrics! {
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";
     FETCH_EXISTING_DURATION = "FetchExistingDuration", Milliseconds, "Bringing the index of known records up to date.";
     PUBLISH_DURATION = "PublishDuration", Milliseconds, "Writing records to the store.";
+    ARCHIVES_COPIED = "ArchivesCopied", Count, "Source archives brought from their source into S3.";
+    ARCHIVE_BYTES = "ArchiveBytes", Count, "Bytes of the source archives that were brought into S3.";
+    ARCHIVES_REPAIRED = "ArchivesRepaired", Count, "Source archives that every region has again.";
+    ARCHIVES_INCOMPLETE = "ArchivesIncomplete", Count, "Source archives that a region lacks after a worker's try.";
+    ARCHIVES_FAILED = "ArchivesFailed", Count, "Source archives that will not be: their source has none, or gives none that is whole.";
+    ARCHIVES_RETRIED = "ArchivesRetried", Count, "Source archives that did not come this time, and are tried again.";
+    LEASES_LOST = "LeasesLost", Count, "Workers that found another at their task, and stopped.";
+    COPY_DURATION = "CopyDuration", Milliseconds, "Bringing a source archive into S3; the longest of an invocation.";
+    TASKS_SEEN = "TasksSeen", Count, "Tasks of the archiver that a turn of the sweeper saw.";
+    TASKS_SENT_AGAIN = "TasksSentAgain", Count, "Tasks that nobody worked on, and whose messages were sent again.";
+    REPAIRS_SENT = "RepairsSent", Count, "Tasks sent again because a region lacks the archive.";
+    TASKS_GIVEN_UP = "TasksGivenUp", Count, "Tasks that no worker took, however often they were sent.";
+    UPLOADS_SWEPT = "UploadsSwept", Count, "Uploads and hidden objects of dead workers that were removed.";
 }
 
 /// The numbers of one run or invocation.
