@@ -120,7 +120,7 @@ deploy-check: setup setup-sam ## Try `make deploy` out against moto in Amazon's 
 	@.tools/sam/bin/python scripts/deploy-check
 
 .PHONY: kinto-test
-kinto-test: ## Try the Kinto distribution out against running servers (KINTO_GROUPS="attachment emailer" tries these too)
+kinto-test: ## Try the Kinto distribution out against running servers (KINTO_GROUPS="attachment emailer signer" tries these too)
 	@KINTO_GROUPS="$(KINTO_GROUPS)" kinto/bin/test
 
 .PHONY: kinto-set-test

@@ -12,7 +12,7 @@ from server import KINTO, STRANGER, WRITER, until
 
 
 def wanted(package):
-    """Skips what needs a package that is not installed: `make kinto-test KINTO_GROUPS="attachment emailer"` installs both."""
+    """Skips what needs a package that is not installed: `make kinto-test KINTO_GROUPS="attachment emailer signer"` installs both."""
     return pytest.mark.skipif(not importlib.util.find_spec(package), reason=f"{package} is not installed")
 
 
