@@ -55,21 +55,40 @@ def main():
     load(rows)
     questions = kinto.questions()
     before = {name: kinto.measure(question, count) for name, question in questions.items()}
-    slow = kinto.write("without")
+    written = kinto.write("without")
     begun = time.perf_counter()
     subprocess.run([ROOT / "kinto/bin/index", "apply"], check=True)
     made = time.perf_counter() - begun
     after = {name: kinto.measure(question, count) for name, question in questions.items()}
-    fast = kinto.write("with")
+    again = kinto.write("with")
     subprocess.run([ROOT / "kinto/bin/index", "status"], check=True)
     print(f"\n{rows} records; milliseconds, p50 and p99 of at most {count} questions")
     print(f"{'':30} {'without indexes':>19} {'with':>19}   found")
     for name, (found, p50, p99) in before.items():
-        again, new50, new99 = after[name]
+        later, new50, new99 = after[name]
         # Those that were written in between are the newest.
-        differs = "" if found == again or name == "number of records" else f", then {again}"
+        differs = "" if found == later or name == "number of records" else f", then {later}"
         print(f"{name:30} {p50:9.1f} {p99:9.1f} {new50:9.1f} {new99:9.1f}   {found}{differs}")
-    print(f"\nindexes made in {made:.1f} s; one writer: {slow:.0f} records/s without, {fast:.0f} with them")
+    print(f"\nindexes made in {made:.1f} s; one writer, records/s and PostgreSQL's work for each:")
+    for name, (rate, work) in (("without", written), ("with them", again)):
+        print(f"  {name:9} {rate:5.0f}/s {work:6.2f} ms")
+
+
+def cpu():
+    """Seconds that PostgreSQL has worked so far, all of its processes together."""
+    parent = (Path(os.environ["RUN_DIR"]) / "postgresql.pid").read_text().strip()
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if stat.parent.name == parent:
+            # Its own, and that of those that have ended.
+            ticks += sum(map(int, fields[11:15]))
+        elif fields[1] == parent:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def load(rows):
@@ -137,11 +156,11 @@ class Kinto:
         return found, part(0.5), part(0.99)
 
     def write(self, mark):
-        """Records a second, of new ones in batches of 100."""
+        """New records in batches of 100: how many a second, and milliseconds of PostgreSQL's work for each."""
         self.connection = None
         template = json.loads(self.ask("GET", f"{RECORDS}?_limit=1&_sort=id")[2])["data"][0]
         record = {name: template[name] for name in ("source", "target", "build", "download")}
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), cpu()
         for first in range(0, WRITTEN, 100):
             requests = []
             for number in range(first, first + 100):
@@ -153,7 +172,7 @@ class Kinto:
             wrong = [answer for answer in json.loads(text)["responses"] if answer["status"] != 201]
             if wrong:
                 sys.exit(f"a record was not written: {wrong[0]}")
-        return WRITTEN / (time.perf_counter() - begun)
+        return WRITTEN / (time.perf_counter() - begun), 1000 * (cpu() - worked) / WRITTEN
 
 
 main()
