@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::variables;
-use Group::{Archive, Asking, Events, Folders, Inventory, Kinto, Program, S3};
+use Group::{Archive, Archiver, Asking, Events, Folders, Inventory, Kinto, Program, S3};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -30,7 +30,7 @@ pub fn command() -> Command {
         .styles(STYLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([latest(), convert(), load(), handle_event(), init(), doctor(), find(), archive()])
+        .subcommands([latest(), convert(), load(), handle_event(), init(), doctor(), find(), archive(), serve()])
 }
 
 fn latest() -> Command {
@@ -232,6 +232,23 @@ fn archive() -> Command {
         )
 }
 
+fn serve() -> Command {
+    settings(Command::new("serve"), &[Archiver, Asking, S3, Program])
+        .about("Serve the archiver, its API and its worker in one process: for development, and for a small site")
+        .arg(
+            Arg::new("listen")
+                .long("listen")
+                .value_name("ADDRESS")
+                .help("Where to listen; port 0 is a free one, and the log says which")
+                .default_value("127.0.0.1:8080"),
+        )
+        .after_help(
+            "Stops at SIGINT or SIGTERM: what is being answered is answered, and what is being copied is left to the \
+             next one to begin again.\n\nExample:\n  \
+             buildhub serve --s3-buckets us-east-1=archives --endpoint-url http://localhost:9000 --listen 0.0.0.0:8080",
+        )
+}
+
 fn json() -> Arg {
     Arg::new("json").long("json").help("Write the result as JSON, also on a terminal").action(ArgAction::SetTrue)
 }
@@ -317,12 +334,11 @@ mod tests {
 
     #[test]
     fn every_variable_with_a_flag_is_one_of_its_command() {
-        let (run, event, archive) = (latest(), handle_event(), archive());
+        let (run, event, archive, serve) = (latest(), handle_event(), archive(), serve());
         for variable in variables::all().filter(|variable| !variable.flag.is_empty()) {
             let command = match variable.group {
                 Events => &event,
-                // The functions take these; no command does yet.
-                Group::Archiver => continue,
+                Archiver => &serve,
                 Asking => &archive,
                 _ => &run,
             };

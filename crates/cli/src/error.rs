@@ -9,6 +9,7 @@ use buildhub_indexer::{ConnectError, ConvertError, LineError, RunError};
 use buildhub_kinto::KintoError;
 
 use crate::commands::archive::ArchiveError;
+use crate::commands::serve::ServeError;
 
 /// Why a command was stopped.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum CommandError {
     /// There is no archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Nothing can be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The result cannot be written.
     #[error("cannot write the result: {0}")]
     Output(#[source] std::io::Error),

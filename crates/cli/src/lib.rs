@@ -83,6 +83,7 @@ fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, Co
             "doctor" => commands::doctor::run(matches, vars).await,
             "find" => commands::find::run(matches, vars).await,
             "archive" => commands::archive::run(matches, vars).await,
+            "serve" => commands::serve::run(matches, vars).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     });

@@ -8,3 +8,4 @@ pub(crate) mod find;
 pub(crate) mod init;
 pub(crate) mod latest;
 pub(crate) mod load;
+pub(crate) mod serve;
