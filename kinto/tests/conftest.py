@@ -1,10 +1,16 @@
 """Servers for the tests: one of each back end for all of them, and others for those that need their own."""
 
 import contextlib
+import signal
 
 import pytest
 
 from server import WRITER, Server, manifest
+
+
+def pytest_configure(config):
+    # Who ends the tests early ends their servers too.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
 
 
 @pytest.fixture(scope="session")
