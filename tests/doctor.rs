@@ -43,6 +43,20 @@ async fn the_doctor_ends_with_0_when_all_is_well_1_when_it_is_not_and_2_when_it_
     }
 }
 
+#[tokio::test]
+async fn on_a_terminal_of_no_known_width_people_get_a_line_a_check_and_what_to_do() {
+    let world = world().await;
+    let mut command = Command::new("script");
+    let question = format!("{} doctor", env!("CARGO_BIN_EXE_buildhub"));
+    command.args(["-qec", &question, "/dev/null"]).env_clear().envs(world.variables());
+    command.env("PATH", "/usr/bin:/bin").env("TERM", "dumb").env("SHELL", "/bin/bash");
+    let ran = run(command, "").await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for words in [" reachable ", " it answers", "  - collection: buildhub init-kinto makes it", "1 fault"] {
+        assert!(ran.stdout.lines().any(|line| line.contains(words)), "{words} in {}", ran.stdout);
+    }
+}
+
 fn instances(file: &Path) -> Command {
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kinto/bin/instances"));
     command.arg(file).env_clear().env("PATH", "/usr/bin:/bin").env("NO_PROXY", "127.0.0.1");

@@ -9,7 +9,7 @@ use buildhub_indexer::target::{TargetError, manifest};
 use buildhub_kinto::Auth;
 use buildhub_kinto::doctor::{DoctorSettings, Finding, Report, State, examine};
 use clap::ArgMatches;
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, Table, presets};
 
 use crate::CommandError;
 
@@ -36,7 +36,8 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
 /// The table, what to do, and one line that says how it stands.
 fn as_text(report: &Report) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    // Long lines are the terminal's to break: some do not know how wide they are.
+    table.load_style(presets::NOTHING);
     for Finding { check, state, seen, .. } in &report.findings {
         table.add_row([Cell::new(state).fg(color(*state)), Cell::new(check), Cell::new(seen)]);
     }
