@@ -79,7 +79,7 @@ impl ArchiveSite {
             paths: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&served));
-        let serving = tokio::spawn(serve(listener, router)).abort_handle();
+        let serving = tokio::spawn(serve(listener, router, true)).abort_handle();
         Ok(Self { address, served, serving })
     }
 
@@ -154,26 +154,27 @@ impl Served {
     }
 }
 
-/// Takes connections in until it is aborted, and ends them with itself.
-pub(crate) async fn serve(listener: TcpListener, router: Router) {
+/// Takes connections in until it is aborted, and ends them with itself. Where it is pipelined, small answers are sent
+/// together; of one that breaks off its head may then never be sent.
+pub(crate) async fn serve(listener: TcpListener, router: Router, is_pipelined: bool) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // Out of file handles: the next one that is closed makes room.
                 let Ok((stream, _)) = accepted else { tokio::task::yield_now().await; continue };
-                connections.spawn(connection(stream, router.clone()));
+                connections.spawn(connection(stream, router.clone(), is_pipelined));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(stream: TcpStream, router: Router) {
+async fn connection(stream: TcpStream, router: Router, is_pipelined: bool) {
     // Small answers would wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().pipeline_flush(true);
+    builder.http1().pipeline_flush(is_pipelined);
     // A client that goes away is no fault of the site.
     let _ = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
 }

@@ -140,7 +140,7 @@ impl SourceServer {
         let address = listener.local_addr()?;
         let served = Arc::new(Served { archive, misdeeds: Mutex::default(), asked: Mutex::default() });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&served));
-        let serving = tokio::spawn(serve(listener, router)).abort_handle();
+        let serving = tokio::spawn(serve(listener, router, false)).abort_handle();
         Ok(Self { address, served, serving })
     }
 
@@ -248,7 +248,11 @@ fn body(archive: &Archive, from: u64, misdeed: Option<&Misdeed>) -> Body {
         None => pieces.boxed(),
     };
     let whole = pieces.map(Ok::<_, io::Error>);
-    let cut = stream::iter([Err(io::Error::other("cut off by order"))]);
+    // What was written so far is on its way when the body waits.
+    let cut = stream::once(async {
+        tokio::task::yield_now().await;
+        Err(io::Error::other("cut off by order"))
+    });
     match misdeed {
         Some(Misdeed::Cut(bytes)) => Body::from_stream(first(whole, *bytes).chain(cut)),
         Some(Misdeed::Short(bytes)) => Body::from_stream(first(whole, *bytes)),

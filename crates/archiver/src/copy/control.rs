@@ -12,6 +12,7 @@ use super::CopyError;
 pub struct Control {
     read: AtomicU64,
     stop: CancellationToken,
+    pause: CancellationToken,
     pause_at: Option<Instant>,
     may_pause: bool,
     begun: Instant,
@@ -22,6 +23,7 @@ impl Default for Control {
         Self {
             read: AtomicU64::new(0),
             stop: CancellationToken::new(),
+            pause: CancellationToken::new(),
             pause_at: None,
             may_pause: false,
             begun: Instant::now(),
@@ -30,6 +32,12 @@ impl Default for Control {
 }
 
 impl Control {
+    /// Of a copy that has all the time it needs, until it is told otherwise. Where it `may_pause`, see
+    /// [`Control::until`].
+    pub fn unhurried(may_pause: bool) -> Self {
+        Self { may_pause, ..Self::default() }
+    }
+
     /// Of a copy that reads no further from that moment on. Where it `may_pause`, what there is is kept for another to go
     /// on with ([`Ended::Paused`](super::Ended)); else it fails, with [`CopyError::OutOfTime`].
     pub fn until(pause_at: Instant, may_pause: bool) -> Self {
@@ -45,6 +53,11 @@ impl Control {
     /// shown all the same: it is whole, whoever shows it.
     pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Pauses the copy, as if its time were over.
+    pub fn pause(&self) {
+        self.pause.cancel();
     }
 
     pub(super) fn read(&self, bytes: u64) {
@@ -71,6 +84,7 @@ impl Control {
             biased;
             () = self.stop.cancelled() => Err(CopyError::Stopped),
             () = pause => Ok(None),
+            () = self.pause.cancelled() => Ok(None),
             done = work => Ok(Some(done)),
         }
     }

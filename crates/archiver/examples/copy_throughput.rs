@@ -1,0 +1,151 @@
+//! How fast an archive is copied into two regions, compared with `curl` of the same source, and in how much memory.
+//!
+//! ```text
+//! cargo run --release -p buildhub-archiver --example copy_throughput [MEGABYTES [MEGABYTES-A-SECOND]]
+//! cargo run --release -p buildhub-archiver --example copy_throughput hg [MEGABYTES]
+//! ```
+//!
+//! The source, each region and the copy are processes of their own, so that the memory told is the copy's alone. A region
+//! is an S3 server that keeps its objects in files: putting parts together and copying them within a bucket, which costs
+//! Amazon's S3 little, is its work on this machine, and is told apart.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and may fail")]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use buildhub_archiver::copy::{Control, Ended, INCOMING, Plan, copy};
+use buildhub_archiver::fetch::{Fetcher, Hosts, Limits};
+use buildhub_archiver::regions::Regions;
+use buildhub_archiver::request::Suffix;
+use buildhub_archiver::settings::RegionSettings;
+use buildhub_archiver::verify::Expected;
+use buildhub_core::Variables;
+use buildhub_core::store::S3Settings;
+use buildhub_http::{HttpSettings, Url};
+use buildhub_testkit::mercurial::Mercurial;
+use buildhub_testkit::s3::{ACCESS_KEY_ID, S3Server, SECRET_ACCESS_KEY};
+use buildhub_testkit::source::{Archive, SourceServer};
+
+/// Bytes of what the paced source repeats.
+const BLOCK: usize = 16 << 20;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["serve-region"] => serve_region().await,
+        ["serve-source", megabytes, pace] => serve_source(megabytes.parse().unwrap(), pace.parse().unwrap()).await,
+        ["serve-hg", megabytes] => serve_hg(megabytes.parse().unwrap()).await,
+        ["copy", url, east, west] => measure(&url.parse().unwrap(), [east, west]).await,
+        ["hg", rest @ ..] => compare(&["serve-hg", rest.first().unwrap_or(&"300")]),
+        rest => {
+            let [megabytes, pace] = [(0, "2048"), (1, "50")].map(|(at, default)| *rest.get(at).unwrap_or(&default));
+            compare(&["serve-source", megabytes, pace]);
+        }
+    }
+}
+
+/// Runs `curl` and the copy, one after the other.
+fn compare(source: &[&str]) {
+    let (mut source, url) = start(source);
+    let begun = Instant::now();
+    let curl = Command::new("curl").args(["-sS", "--noproxy", "*", "-o", "/dev/null", &url]).status().unwrap();
+    let curl = (curl.success(), begun.elapsed());
+    println!("curl to /dev/null: {:.2} s (went well: {})", curl.1.as_secs_f64(), curl.0);
+    let regions = [start(&["serve-region"]), start(&["serve-region"])];
+    let [east, west] = [&regions[0].1, &regions[1].1];
+    let status = Command::new(std::env::current_exe().unwrap()).args(["copy", &url, east, west]).status().unwrap();
+    println!("copy went well: {}", status.success());
+    for (mut region, _) in regions {
+        region.kill().unwrap();
+    }
+    source.kill().unwrap();
+}
+
+/// Starts this program as a server, and tells the address that it prints.
+fn start(arguments: &[&str]) -> (Child, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line.trim().to_owned())
+}
+
+async fn serve_region() {
+    let server = S3Server::start().await.unwrap();
+    server.create_bucket("archives").unwrap();
+    println!("{}", server.endpoint());
+    std::future::pending::<()>().await;
+}
+
+async fn serve_source(megabytes: u64, pace: u64) {
+    let mut archive = Archive::gzip(BLOCK);
+    archive.times = megabytes * 1_000_000 / archive.bytes.len() as u64;
+    archive.pace = Some(pace * 1_000_000);
+    let source = SourceServer::start(archive).await.unwrap();
+    println!("{}", source.url());
+    std::future::pending::<()>().await;
+}
+
+async fn serve_hg(megabytes: usize) {
+    let files: Vec<_> = (0..megabytes.div_ceil(10)).map(|at| format!("file-{at}")).collect();
+    let noise = Archive::gzip(10_000_000).bytes.to_vec();
+    let files: Vec<_> = files.iter().map(|name| (name.as_str(), noise.clone())).collect();
+    let hg = Mercurial::start("projects/ash", &files).await.unwrap();
+    let url = hg.template().replace("{repo}", hg.path()).replace("{rev}", &hg.revision()[..12]);
+    println!("{}", url.replace("{suffix}", "tar.gz").replace("{subdir}", ""));
+    std::future::pending::<()>().await;
+}
+
+/// Copies, and tells how long it took and how much memory there was at most.
+async fn measure(url: &Url, endpoints: [&str; 2]) {
+    let settings: Vec<_> = ["east", "west"].into_iter().zip(endpoints).map(|(name, url)| region(name, url)).collect();
+    let host = url.host_str().unwrap().to_owned();
+    let hosts = Hosts { asked: [host.clone()].into(), trusted: [host].into() };
+    let fetcher = Fetcher::new(&HttpSettings::default(), hosts, Limits::default()).unwrap();
+    let begun = Instant::now();
+    let opened = fetcher.open(url, Suffix::TarGz).await.unwrap();
+    let plan = Plan {
+        key: "archive.tar.gz".to_owned(),
+        staging: format!("{INCOMING}archive/1-a"),
+        suffix: Suffix::TarGz,
+        expected: Expected::default(),
+        headers: opened.headers,
+        regions: Regions::open(&settings).await.iter().cloned().collect(),
+    };
+    let control = Control::default();
+    // Nothing tells when the last byte is read but that no more come.
+    let (mut last, mut read) = (Duration::ZERO, 0);
+    let copying = copy(opened.body, &plan, &control);
+    tokio::pin!(copying);
+    let end = loop {
+        match tokio::time::timeout(Duration::from_millis(20), &mut copying).await {
+            Ok(end) => break end,
+            Err(_) if control.bytes() > read => (read, last) = (control.bytes(), begun.elapsed()),
+            Err(_) => {}
+        }
+    };
+    let whole = begun.elapsed();
+    let Ok(Ended::Copied(copied)) = end else {
+        println!("{end:?}");
+        std::process::exit(1)
+    };
+    println!("copy of {} bytes into {} regions:", copied.whole.size, copied.regions.len());
+    println!("  read, sent and checked: {:.2} s", last.as_secs_f64());
+    println!("  seen: {:.2} s", whole.as_secs_f64());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or(" not known");
+    println!("  memory at most:{peak}");
+}
+
+fn region(name: &str, endpoint: &str) -> RegionSettings {
+    let variables = Variables::default()
+        .with("AWS_ENDPOINT_URL", endpoint)
+        .with("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+        .with("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+    let s3 = S3Settings::from_variables(&variables).unwrap();
+    RegionSettings { name: name.to_owned(), bucket: "archives".to_owned(), s3 }
+}

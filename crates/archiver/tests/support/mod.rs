@@ -1,0 +1,181 @@
+//! Two regions, and what may stand between them and those who ask.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use buildhub_archiver::copy::{Copied, CopyError, Ended, INCOMING, Plan};
+use buildhub_archiver::fetch::{Fetcher, Hosts, Limits};
+use buildhub_archiver::regions::Regions;
+use buildhub_archiver::request::Suffix;
+use buildhub_archiver::settings::RegionSettings;
+use buildhub_core::Variables;
+use buildhub_core::store::{ObjectHeaders, ObjectStore as _, S3Settings};
+use buildhub_http::{HttpSettings, Url};
+use buildhub_testkit::moto::Moto;
+use buildhub_testkit::s3::S3Server;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) const KEY: &str = "projects/ash-42bf8560b395.tar.gz";
+
+/// Two regions of one server.
+pub(crate) struct Site {
+    pub(crate) regions: Regions,
+    variables: Variables,
+    server: Server,
+}
+
+enum Server {
+    S3s(S3Server),
+    Moto { _server: Moto },
+}
+
+pub(crate) async fn s3s() -> Site {
+    let server = S3Server::start().await.unwrap();
+    for bucket in ["east", "west"] {
+        server.create_bucket(bucket).unwrap();
+    }
+    let variables: Variables = server.variables().into_iter().collect();
+    let regions = open(&variables, None, ["east", "west"]).await;
+    Site { regions, variables, server: Server::S3s(server) }
+}
+
+pub(crate) async fn moto() -> Site {
+    let server = Moto::start().await.unwrap();
+    for bucket in ["east", "west"] {
+        server.create_bucket(bucket).await.unwrap();
+    }
+    let variables: Variables = server.variables().into_iter().collect();
+    let regions = open(&variables, None, ["east", "west"]).await;
+    Site { regions, variables, server: Server::Moto { _server: server } }
+}
+
+/// A site whose requests go through a proxy that denies those whose head has `step` in it.
+pub(crate) async fn west_without(step: &'static str) -> (Site, Denied) {
+    let mut site = s3s().await;
+    let endpoint = site.variables.get("AWS_ENDPOINT_URL").unwrap().to_owned();
+    let (proxy, denied) = proxy(endpoint, step).await;
+    site.regions = open(&site.variables, Some(&proxy), ["east", "west"]).await;
+    (site, denied)
+}
+
+async fn open(variables: &Variables, endpoint: Option<&str>, buckets: [&str; 2]) -> Regions {
+    let region = |(name, bucket): (&str, &str)| {
+        let mut variables = variables.clone();
+        if let Some(endpoint) = endpoint {
+            variables = variables.with("AWS_ENDPOINT_URL", endpoint);
+        }
+        let s3 = S3Settings::from_variables(&variables).unwrap();
+        RegionSettings { name: name.to_owned(), bucket: bucket.to_owned(), s3 }
+    };
+    let settings: Vec<_> = ["east", "west"].into_iter().zip(buckets).map(region).collect();
+    Regions::open(&settings).await
+}
+
+impl Site {
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            key: KEY.to_owned(),
+            staging: format!("{INCOMING}task/1-a"),
+            suffix: Suffix::TarGz,
+            expected: buildhub_archiver::verify::Expected::default(),
+            headers: ObjectHeaders::default(),
+            regions: self.regions.iter().cloned().collect(),
+        }
+    }
+
+    /// The same regions with other buckets, which are not there.
+    pub(crate) async fn reopened(&self, bucket: &str) -> Regions {
+        open(&self.variables, None, [bucket, bucket]).await
+    }
+
+    pub(crate) async fn read(&self, region: &str, key: &str) -> Bytes {
+        let store = &self.regions.get(region).unwrap().store;
+        store.get(key).await.unwrap().bytes(key, 64 << 20).await.unwrap()
+    }
+
+    /// What is neither an archive nor to be kept: objects by hidden keys, and uploads.
+    pub(crate) async fn left_behind(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for region in self.regions.iter() {
+            left.extend(region.store.list_all(INCOMING).await.unwrap().into_iter().map(|entry| entry.key));
+            if let Server::Moto { .. } = &self.server {
+                let uploads = region.store.uploads("", 100).await.unwrap();
+                left.extend(uploads.into_iter().map(|found| format!("upload of {}", found.upload.key)));
+            }
+        }
+        // This server lists no uploads; it keeps them in files beside the buckets.
+        if let Server::S3s(server) = &self.server {
+            let files = std::fs::read_dir(server.root()).unwrap().map(|entry| entry.unwrap().file_name());
+            left.extend(files.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with(".upload")));
+        }
+        left
+    }
+}
+
+pub(crate) fn hosts(url: &str) -> Hosts {
+    let host = url.parse::<Url>().unwrap().host_str().unwrap().to_owned();
+    Hosts { asked: [host.clone()].into(), trusted: [host].into() }
+}
+
+/// A client that does not wait long.
+pub(crate) fn http() -> HttpSettings {
+    HttpSettings { backoff_base: std::time::Duration::from_millis(1), ..HttpSettings::default() }
+}
+
+pub(crate) fn fetcher(url: &str, limits: Limits) -> Fetcher {
+    Fetcher::new(&http(), hosts(url), limits).unwrap()
+}
+
+pub(crate) fn copied(end: Result<Ended, CopyError>) -> Copied {
+    match end {
+        Ok(Ended::Copied(copied)) => copied,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How often a proxy denied what it was asked.
+pub(crate) struct Denied(Arc<AtomicUsize>);
+
+impl Denied {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Passes requests on to a server, each by a connection of its own, but for those whose head has `step` in it.
+async fn proxy(endpoint: String, step: &'static str) -> (String, Denied) {
+    let server = endpoint.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let denied = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&denied);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pass_on(client, server.clone(), step, Arc::clone(&count)));
+        }
+    });
+    (address, Denied(denied))
+}
+
+async fn pass_on(mut client: TcpStream, server: String, step: &str, count: Arc<AtomicUsize>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let is_denied = match step.strip_prefix("x-") {
+        Some(_) => text.contains("/west/") && text.contains(step),
+        None => text.starts_with(step),
+    };
+    if is_denied {
+        count.fetch_add(1, Ordering::SeqCst);
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        tokio::io::copy(&mut (&mut client).take(length.unwrap_or(0)), &mut tokio::io::sink()).await?;
+        return client.write_all(b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+    }
+    let mut server = TcpStream::connect(&server).await?;
+    server.write_all(text.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await?;
+    tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
+}
