@@ -1,6 +1,6 @@
 """Tells whether a server answers, or waits until it does: ``answers.py kinto|memcached PORT [PID]`` and, with the address
-in ANSWERS_URL, ``answers.py postgresql 0 [PID]``. With a process id it asks again until that process has ended, or for a
-minute; without, once. It fails when there was no answer."""
+in ANSWERS_URL, ``answers.py postgresql 0 [PID]``. With a process id it asks again until that process has ended, or for three
+minutes; without, once. It fails when there was no answer."""
 
 import os
 import socket
@@ -49,7 +49,7 @@ def alive(pid):
 
 def main(name, port, pid=None):
     ask = {"kinto": kinto, "memcached": memcached, "postgresql": postgresql}[name]
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 180
     while not answers(ask, int(port)):
         if pid is None or not alive(int(pid)) or time.monotonic() > ends:
             sys.exit(1)
