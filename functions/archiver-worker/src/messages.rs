@@ -49,6 +49,11 @@ async fn work(worker: &Worker, message: &Message, deadline: Deadline, numbers: &
             numbers.add(&outcome, took);
             true
         }
+        Ok(Err(error)) if error.is_lasting() => {
+            tracing::error!(task, generation, %error, "a message's task cannot be worked on, and the message is dropped");
+            numbers.faults += 1;
+            true
+        }
         Ok(Err(error)) => {
             tracing::error!(task, generation, received = message.receives, %error, "a message comes again");
             numbers.faults += 1;

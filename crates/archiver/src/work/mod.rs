@@ -58,6 +58,13 @@ pub enum WorkError {
     Contended(String),
 }
 
+impl WorkError {
+    /// Whether the same message would end the same, until a person does something.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Task(TaskError::Unreadable { .. }))
+    }
+}
+
 /// The time, as the worker sees it: what it was when the message came, and what has passed since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
