@@ -1,0 +1,273 @@
+//! Source archives, from the request to the redirection: the API and the worker under AWS's runtime emulator, a real
+//! Mercurial, and a region on a server of its own each.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildhub_testkit::emulator::Emulator;
+use buildhub_testkit::event_source::{EventSource, Mapping};
+use buildhub_testkit::gateway::Gateway;
+use buildhub_testkit::mercurial::Mercurial;
+use buildhub_testkit::moto::{Moto, Queue, QueueSettings};
+use buildhub_testkit::source::{Archive, SourceServer};
+use futures::future::join_all;
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const EAST: &str = "archives-east";
+const WEST: &str = "archives-west";
+/// A revision that no repository has.
+const NOWHERE: &str = "0123456789ab";
+/// Another, for sources that have the same at every address.
+const ANY: &str = "42bf8560b395";
+/// Longer than any test waits for something.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Two regions, a queue, both functions, and who asks them.
+struct Cloud {
+    east: Arc<Moto>,
+    west: Moto,
+    worker: Arc<Emulator>,
+    gateway: Gateway,
+    client: Client,
+    folder: TempDir,
+    /// Dropped before the functions are.
+    messages: EventSource,
+}
+
+/// A function's program; both stand in the same folder.
+fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_archiver-worker")).with_file_name(name);
+    assert!(path.is_file(), "there is no {}: cargo build --package {name}", path.display());
+    path
+}
+
+async fn function(name: &str, settings: &[(String, String)], size: usize) -> Arc<Emulator> {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    Arc::new(Emulator::pool(&program(name), &settings, size).await.unwrap())
+}
+
+impl Cloud {
+    /// A cloud whose archives come from where the template says.
+    async fn new(template: &str) -> Self {
+        let (east, west) = (Arc::new(Moto::start().await.unwrap()), Moto::start().await.unwrap());
+        east.create_bucket(EAST).await.unwrap();
+        west.create_bucket(WEST).await.unwrap();
+        // A message that a worker died with does not come again while a test goes on: that is the sweep's affair.
+        let patient = QueueSettings { visibility: 3600, ..QueueSettings::default() };
+        let queue: Queue = east.create_queue("archives", &patient).await.unwrap();
+        let mut settings = east.variables();
+        let ours = [
+            ("ARCHIVER_S3_BUCKETS", format!("us-east-1={EAST},us-west-2={WEST}")),
+            ("ARCHIVER_S3_ENDPOINTS", format!("us-west-2={}", west.endpoint())),
+            ("ARCHIVER_HGMO_URL_TEMPLATE", template.to_owned()),
+            ("ARCHIVER_QUEUE_URL", queue.url.clone()),
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+        ];
+        settings.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        let api = function("archiver-api", &settings, 4).await;
+        let worker = function("archiver-worker", &settings, 2).await;
+        let messages = EventSource::start(&east, &worker, Mapping { queue, batch: 1, concurrency: 2 });
+        Self {
+            gateway: Gateway::start(&api).await.unwrap(),
+            client: Client::builder().redirect(Policy::none()).no_proxy().build().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            east,
+            west,
+            worker,
+            messages,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.client.get(format!("{}{path}", self.gateway.url())).send().await.unwrap()
+    }
+
+    /// Asks the status that an answer leads to.
+    async fn status(&self, location: &str) -> Value {
+        let answer: Value = self.client.get(location).send().await.unwrap().json().await.unwrap();
+        answer["result"].clone()
+    }
+
+    /// Looks at a task until it is over; every state it was seen in.
+    async fn until_over(&self, location: &str) -> (Value, Vec<String>) {
+        let mut states: Vec<String> = Vec::new();
+        let mut turn = tokio::time::interval(Duration::from_millis(30));
+        let over = async {
+            loop {
+                turn.tick().await;
+                let result = self.status(location).await;
+                let state = result["state"].as_str().unwrap().to_owned();
+                let is_over = matches!(state.as_str(), "SUCCESS" | "FAILURE" | "REVOKED");
+                if states.last() != Some(&state) {
+                    states.push(state);
+                }
+                if is_over {
+                    return result;
+                }
+            }
+        };
+        let Ok(result) = tokio::time::timeout(LONG, over).await else {
+            panic!("it does not end: {}", self.worker.logs().unwrap());
+        };
+        (result, states)
+    }
+
+    /// `buildhub archive ARGS`, asking this cloud.
+    async fn archive(&self, args: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(program("buildhub"));
+        command.arg("archive").args(args).args(["--archiver", &self.gateway.url()]);
+        command.env_clear().env("NO_PROXY", "127.0.0.1").current_dir(self.folder.path()).stdin(Stdio::null());
+        tokio::time::timeout(LONG, command.output()).await.unwrap().unwrap()
+    }
+
+    async fn sweep(&self) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let event = std::fs::read(root.join("events/archiver-worker/schedule.json")).unwrap();
+        self.worker.invoke(&serde_json::from_slice(&event).unwrap()).await.unwrap();
+    }
+
+    /// Lets a minute pass for the worker of a task: its lease is over.
+    async fn let_lease_end(&self, id: &str) {
+        let key = format!(".tasks/{id}.json");
+        let mut task: Value = serde_json::from_str(&self.east.get_object(EAST, &key).await.unwrap()).unwrap();
+        assert_eq!(task["state"], "started", "{task}");
+        for place in [&mut task["lease"]["until"], &mut task["sent"], &mut task["changed"]] {
+            *place = json!("2026-01-01T00:00:00Z");
+        }
+        self.east.put_object(EAST, &key, task.to_string()).await.unwrap();
+    }
+
+    /// Everything in both buckets but tasks.
+    async fn objects(&self) -> (Vec<String>, Vec<String>) {
+        let mut east = self.east.object_keys(EAST, "").await.unwrap();
+        east.retain(|key| !key.starts_with(".tasks/"));
+        (east, self.west.object_keys(WEST, "").await.unwrap())
+    }
+}
+
+fn location(answer: &Response) -> String {
+    answer.headers()[LOCATION].to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_asked_for_waited_for_and_then_a_redirection_away_near_to_who_asks() {
+    let files = [("testing/mozharness/run.py", b"print('run')\n".to_vec()), ("README", b"ash\n".to_vec())];
+    let hg = Mercurial::start("projects/ash", &files).await.unwrap();
+    let cloud = Cloud::new(&hg.template()).await;
+    let short = &hg.revision()[..12];
+    let path = format!("/archiver/hgmo/projects/ash/{short}?subdir=testing/mozharness&preferred_region=us-west-2");
+
+    let answer = cloud.get(&path).await;
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let status = location(&answer);
+    let id = format!("projects_ash-{short}.tar.gz_testing_mozharness");
+    assert_eq!(status, format!("{}/archiver/status/{id}", cloud.gateway.url()));
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["result"], json!({}));
+    assert!(body["request_id"].is_string());
+
+    let (result, states) = cloud.until_over(&status).await;
+    let passed: Vec<_> = states.iter().map(String::as_str).collect();
+    assert!(passed.iter().all(|state| ["PENDING", "STARTED", "SUCCESS"].contains(state)), "{passed:?}");
+    assert_eq!(result["state"], "SUCCESS");
+    assert_eq!(result["status"], "Task completed! Check 's3_urls' for upload locations.");
+    assert_eq!(result["src_url"], hg.template().replace("{repo}", "projects/ash").replace("{rev}", short)
+        .replace("{suffix}", "tar.gz").replace("{subdir}", "testing/mozharness"));
+    let urls = result["s3_urls"].as_object().unwrap();
+    assert_eq!(urls.keys().collect::<Vec<_>>(), ["us-east-1", "us-west-2"]);
+
+    let expected = hg.archive(short, "tar.gz", "testing/mozharness").await.unwrap();
+    let answer = cloud.get(&path).await;
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    let near = location(&answer);
+    assert!(near.starts_with(&cloud.west.endpoint()), "{near}");
+    for url in [near.as_str()].into_iter().chain(urls.values().map(|url| url.as_str().unwrap())) {
+        let archive = cloud.client.get(url).send().await.unwrap();
+        assert_eq!(archive.headers()[CONTENT_TYPE], "application/x-gzip");
+        let name = archive.headers()[CONTENT_DISPOSITION].to_str().unwrap();
+        assert_eq!(name, format!("attachment; filename=ash-{short}.tar.gz"));
+        assert_eq!(archive.headers()["x-amz-meta-sha256"].len(), 64);
+        assert_eq!(archive.bytes().await.unwrap(), expected, "{url}");
+    }
+    let key = format!("projects/ash-{short}.tar.gz/testing/mozharness");
+    assert_eq!(cloud.objects().await, (vec![key.clone()], vec![key]));
+
+    let ran = cloud.archive(&["projects/ash", short, "--subdir", "testing/mozharness", "--output", "ash.tar.gz"]).await;
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(std::fs::read(cloud.folder.path().join("ash.tar.gz")).unwrap(), expected);
+    cloud.messages.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_does_not_exist_fails_and_while_that_is_remembered_costs_the_source_nothing() {
+    let hg = Mercurial::start("projects/ash", &[("README", b"ash\n".to_vec())]).await.unwrap();
+    let cloud = Cloud::new(&hg.template()).await;
+    let path = format!("/archiver/hgmo/projects/ash/{NOWHERE}");
+    let answer = cloud.get(&path).await;
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let (result, _) = cloud.until_over(&location(&answer)).await;
+    assert_eq!((&result["state"], &result["error"]["code"]), (&json!("FAILURE"), &json!("source_not_found")));
+    let text = result["status"].as_str().unwrap();
+    assert!(text.starts_with("Could not get a valid response from") && text.ends_with("exist?"), "{text}");
+
+    let asked = hg.downloads().unwrap();
+    for _ in 0..3 {
+        let answer = cloud.get(&path).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        let body: Value = answer.json().await.unwrap();
+        assert!(body["error"]["description"].as_str().unwrap().contains(NOWHERE), "{body}");
+    }
+    assert_eq!(hg.downloads().unwrap(), asked);
+    cloud.messages.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_who_ask_at_once_one_causes_the_download() {
+    let source = SourceServer::start(Archive::gzip(12 << 20)).await.unwrap();
+    let cloud = Cloud::new(&source.template()).await;
+    let path = format!("/archiver/hgmo/projects/ash/{ANY}");
+    let answers = join_all((0..200).map(|_| cloud.get(&path))).await;
+    for answer in &answers {
+        let status = answer.status();
+        assert!(status == StatusCode::ACCEPTED || status == StatusCode::FOUND, "{status}");
+    }
+    let waiting = answers.iter().find(|answer| answer.status() == StatusCode::ACCEPTED).unwrap();
+    let (result, _) = cloud.until_over(&location(waiting)).await;
+    assert_eq!(result["state"], "SUCCESS", "{result}");
+    assert_eq!(source.requests(), 1);
+    assert_eq!(cloud.get(&path).await.status(), StatusCode::FOUND);
+    cloud.messages.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_in_the_middle_is_followed_by_another_and_leaves_nothing_behind() {
+    let pace = Archive { pace: Some(20 << 20), ..Archive::gzip(40 << 20) };
+    let source = SourceServer::start(pace).await.unwrap();
+    let cloud = Cloud::new(&source.template()).await;
+    let status = location(&cloud.get(&format!("/archiver/hgmo/projects/ash/{ANY}")).await);
+    let mut turn = tokio::time::interval(Duration::from_millis(20));
+    let begun = async {
+        while cloud.status(&status).await["state"] != "STARTED" || source.requests() == 0 {
+            turn.tick().await;
+        }
+    };
+    tokio::time::timeout(LONG, begun).await.unwrap();
+    assert!(cloud.worker.kill_busy());
+
+    cloud.let_lease_end(&format!("projects_ash-{ANY}.tar.gz")).await;
+    cloud.sweep().await;
+    let (result, _) = cloud.until_over(&status).await;
+    assert_eq!(result["state"], "SUCCESS", "{result}");
+    assert_eq!(source.requests(), 2);
+    let key = format!("projects/ash-{ANY}.tar.gz");
+    assert_eq!(cloud.objects().await, (vec![key.clone()], vec![key]));
+    cloud.messages.stop().await.unwrap();
+}
