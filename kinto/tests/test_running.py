@@ -1,9 +1,11 @@
 """Starting, stopping, migrating, backing up."""
 
+import concurrent.futures
 import os
 import pathlib
 import socket
 import subprocess
+import sys
 import uuid
 
 import pytest
@@ -43,9 +45,12 @@ def test_what_was_killed_leaves_nothing_and_is_started_again(servers):
     mark = f"KINTO_TRIAL={uuid.uuid4()}"
     server = servers("postgresql", **dict([mark.split("=")])).start()
     server.put("/buckets/kept")
-    for name in ("kinto", "memcached", "postgresql"):
-        os.kill(int((server.folder / f"{name}.pid").read_text()), 9)
+    killed = [int((server.folder / f"{name}.pid").read_text()) for name in ("kinto", "memcached", "postgresql")]
+    for pid in killed:
+        os.kill(pid, 9)
     until(lambda: not processes(mark), "no child has outlived its parent")
+    # One that nobody has waited for still has its id, and PostgreSQL takes it for a server in its folder.
+    until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in killed), "their ids are free")
     server.start()
     assert server.well()
     assert server.ask("GET", "/buckets/kept").status_code == 200
@@ -53,6 +58,26 @@ def test_what_was_killed_leaves_nothing_and_is_started_again(servers):
     before = {file.name: file.read_text() for file in server.folder.glob("*.pid")}
     assert "is running already" in server.run("start", server.config, server.port).stdout
     assert {file.name: file.read_text() for file in server.folder.glob("*.pid")} == before
+    server.stop()
+
+
+def test_a_server_whose_packages_are_reached_by_a_link_is_stopped_too(servers, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(pathlib.Path(sys.prefix))
+    mark = f"KINTO_TRIAL={uuid.uuid4()}"
+    server = servers("memory", KINTO_ENVIRONMENT=str(link), **dict([mark.split("=")])).start()
+    assert processes(mark)
+    assert link.is_symlink()
+    assert "kinto stopped" in server.run("stop").stdout
+    until(lambda: not processes(mark), "it has ended")
+
+
+def test_two_who_start_the_same_at_once_have_one_server(servers):
+    server = servers("postgresql")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: server.run("start", server.config, server.port, check=False), range(2)))
+    assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
+    assert sorted("is running already" in one.stdout for one in done) == [False, True]
     server.stop()
 
 
