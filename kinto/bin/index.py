@@ -10,6 +10,8 @@ import psycopg2
 
 STATEMENT = re.compile(r"CREATE INDEX CONCURRENTLY (\w+) ON objects\s[^;]+;")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")
+# Bucket and collection of Buildhub's records.
+OURS = ("build-hub", "releases")
 # One of us at a time in a database; any number that nobody else uses.
 LOCK = 7_140_926_531
 LOOK = """
@@ -36,8 +38,8 @@ def parse():
     parser = argparse.ArgumentParser(prog="kinto/bin/index", description="Indexes for questions about a large collection.")
     parser.add_argument("file", help=argparse.SUPPRESS)
     parser.add_argument("action", choices=["status", "apply", "remove"])
-    parser.add_argument("--bucket", default="build-hub", type=name, help="of the records (build-hub)")
-    parser.add_argument("--collection", default="releases", type=name, help="of the records (releases)")
+    parser.add_argument("--bucket", default=OURS[0], type=name, help="of the records (build-hub)")
+    parser.add_argument("--collection", default=OURS[1], type=name, help="of the records (releases)")
     return parser.parse_args()
 
 
@@ -51,9 +53,13 @@ def connect():
     url = os.environ.get("KINTO_STORAGE_URL", "")
     if not url:
         sys.exit("kinto/bin/index: which database? Set KINTO_STORAGE_URL to postgresql://user:password@host:port/database")
+    # SQLAlchemy's name of the driver is nothing that PostgreSQL knows.
+    url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+    if not url.startswith("postgresql://"):
+        # PostgreSQL would repeat it, its password included.
+        sys.exit("kinto/bin/index: KINTO_STORAGE_URL is no address of a database: postgresql://user:password@host:port/database")
     try:
-        # SQLAlchemy's name of the driver is nothing that PostgreSQL knows.
-        database = psycopg2.connect(re.sub(r"^postgresql\+\w+:", "postgresql:", url))
+        database = psycopg2.connect(url)
     except psycopg2.Error as error:
         sys.exit(f"kinto/bin/index: no connection: {error}")
     # An index that is made CONCURRENTLY is made outside of transactions.
@@ -69,11 +75,16 @@ def connect():
 
 
 def read(options):
-    """Each index's name, and the statement that makes it for the collection."""
+    """Each index's name, and the statement that makes it for the collection. Names are one list for the whole database,
+    so those of another collection than Buildhub's have something of their own."""
     with open(options.file, encoding="utf-8") as file:
         text = re.sub(r"--.*", "", file.read())
     path = f"'/buckets/{options.bucket}/collections/{options.collection}'"
-    found = [(match[1], match[0].replace(":collection", path)) for match in STATEMENT.finditer(text)]
+    own = "" if (options.bucket, options.collection) == OURS else "_" + hashlib.sha256(path.encode()).hexdigest()[:8]
+    found = []
+    for match in STATEMENT.finditer(text):
+        statement = match[0].replace(match[1], match[1] + own, 1).replace(":collection", path)
+        found.append((match[1] + own, statement))
     if re.sub(STATEMENT, "", text).strip() or not found:
         sys.exit(f"kinto/bin/index: {options.file} has something that is no CREATE INDEX CONCURRENTLY")
     return found
@@ -98,7 +109,7 @@ def mark_of(statement):
 def status(cursor, name, statement):
     wrong, size, scans = state_of(cursor, name, statement)
     status.missing = status.missing or bool(wrong)
-    print(f"{name:16} {wrong or 'ready':22} {size / 2**20:8.1f} MB  used {scans} times")
+    print(f"{name:24} {wrong or 'ready':22} {size / 2**20:8.1f} MB  used {scans} times")
 
 
 status.missing = False

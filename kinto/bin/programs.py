@@ -28,8 +28,14 @@ def written(file):
     """The settings of a file and of those it inherits from, by PasteDeploy's rule: `use = config:FILE`."""
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str
-    parser.read(file, encoding="utf-8")
-    settings = dict(parser["app:main"])
+    try:
+        parser.read_string(file.read_text(encoding="utf-8"))
+        settings = dict(parser["app:main"])
+    except OSError as error:
+        fail(f"{file}, which is to be read for the configuration, is not readable: {error.strerror}")
+    except (configparser.Error, UnicodeDecodeError, KeyError):
+        # What configparser says may quote a line with a secret in it.
+        fail(f"{file} is no configuration of Kinto's: it has no section [app:main], or a line is none of NAME = VALUE")
     kind, _, parent = settings.pop("use", "").partition(":")
     inherited = written(file.parent / parent) if kind == "config" else {}
     return inherited | settings

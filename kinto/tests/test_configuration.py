@@ -49,6 +49,22 @@ def test_a_variable_takes_the_place_of_a_setting(monkeypatch):
     assert settings("example", "readonly") == {"readonly": "true"}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kinto.storage_url = secret\n", "FILE is no configuration"),
+        ("[server:main]\nhost = secret\n", "FILE is no configuration"),
+        ("[app:main]\nuse = config:gone.ini\n", "gone.ini, which is to be read for the configuration, is not readable"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named_and_none_of_it_told(tmp_path, text, said):
+    file = tmp_path / "own.ini"
+    file.write_text(text)
+    done = subprocess.run([KINTO / "bin" / "kinto", "settings", file, "storage_url"], text=True, capture_output=True)
+    assert done.returncode == 1 and said.replace("FILE", str(file)) in done.stderr
+    assert done.stderr.count("\n") == 1 and "secret" not in done.stderr
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_setting_is_one_that_somebody_reads(config):
     """A misspelt one would be kept without a word."""
