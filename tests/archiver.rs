@@ -35,6 +35,7 @@ struct Cloud {
     east: Arc<Moto>,
     west: Moto,
     worker: Arc<Emulator>,
+    queue: Queue,
     gateway: Gateway,
     client: Client,
     folder: TempDir,
@@ -60,7 +61,7 @@ impl Cloud {
         let (east, west) = (Arc::new(Moto::start().await.unwrap()), Moto::start().await.unwrap());
         east.create_bucket(EAST).await.unwrap();
         west.create_bucket(WEST).await.unwrap();
-        // A message that a worker died with does not come again while a test goes on: that is the sweep's affair.
+        // A message that a worker died with does not come again by itself while a test goes on.
         let patient = QueueSettings { visibility: 3600, ..QueueSettings::default() };
         let queue: Queue = east.create_queue("archives", &patient).await.unwrap();
         let mut settings = east.variables();
@@ -74,7 +75,8 @@ impl Cloud {
         settings.extend(ours.map(|(name, value)| (name.to_owned(), value)));
         let api = function("archiver-api", &settings, 4).await;
         let worker = function("archiver-worker", &settings, 2).await;
-        let messages = EventSource::start(&east, &worker, Mapping { queue, batch: 1, concurrency: 2 });
+        let mapping = Mapping { queue: queue.clone(), batch: 1, concurrency: 2 };
+        let messages = EventSource::start(&east, &worker, mapping);
         Self {
             gateway: Gateway::start(&api).await.unwrap(),
             client: Client::builder().redirect(Policy::none()).no_proxy().build().unwrap(),
@@ -82,6 +84,7 @@ impl Cloud {
             east,
             west,
             worker,
+            queue,
             messages,
         }
     }
@@ -128,21 +131,26 @@ impl Cloud {
         tokio::time::timeout(LONG, command.output()).await.unwrap().unwrap()
     }
 
-    async fn sweep(&self) {
+    /// A schedule's turn; the answer.
+    async fn sweep(&self) -> Value {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let event = std::fs::read(root.join("events/archiver-worker/schedule.json")).unwrap();
-        self.worker.invoke(&serde_json::from_slice(&event).unwrap()).await.unwrap();
+        self.worker.invoke(&serde_json::from_slice(&event).unwrap()).await.unwrap()
     }
 
-    /// Lets a minute pass for the worker of a task: its lease is over.
+    /// Lets a minute pass for the worker of a task: its lease is over, and its message comes again.
     async fn let_lease_end(&self, id: &str) {
         let key = format!(".tasks/{id}.json");
         let mut task: Value = serde_json::from_str(&self.east.get_object(EAST, &key).await.unwrap()).unwrap();
         assert_eq!(task["state"], "started", "{task}");
-        for place in [&mut task["lease"]["until"], &mut task["sent"], &mut task["changed"]] {
-            *place = json!("2026-01-01T00:00:00Z");
+        let past = json!("2026-01-01T00:00:00Z");
+        task["lease"]["until"] = past.clone();
+        for name in ["sent", "changed"] {
+            task[name] = past.clone();
         }
         self.east.put_object(EAST, &key, task.to_string()).await.unwrap();
+        let message = json!({ "task": id, "generation": task["generation"] });
+        self.east.send(&self.queue, &message.to_string(), None).await.unwrap();
     }
 
     /// Everything in both buckets but tasks.
@@ -179,8 +187,14 @@ async fn an_archive_is_asked_for_waited_for_and_then_a_redirection_away_near_to_
     assert!(passed.iter().all(|state| ["PENDING", "STARTED", "SUCCESS"].contains(state)), "{passed:?}");
     assert_eq!(result["state"], "SUCCESS");
     assert_eq!(result["status"], "Task completed! Check 's3_urls' for upload locations.");
-    assert_eq!(result["src_url"], hg.template().replace("{repo}", "projects/ash").replace("{rev}", short)
-        .replace("{suffix}", "tar.gz").replace("{subdir}", "testing/mozharness"));
+    assert_eq!(
+        result["src_url"],
+        hg.template()
+            .replace("{repo}", "projects/ash")
+            .replace("{rev}", short)
+            .replace("{suffix}", "tar.gz")
+            .replace("{subdir}", "testing/mozharness")
+    );
     let urls = result["s3_urls"].as_object().unwrap();
     assert_eq!(urls.keys().collect::<Vec<_>>(), ["us-east-1", "us-west-2"]);
 
@@ -263,10 +277,12 @@ async fn a_worker_that_is_killed_in_the_middle_is_followed_by_another_and_leaves
     assert!(cloud.worker.kill_busy());
 
     cloud.let_lease_end(&format!("projects_ash-{ANY}.tar.gz")).await;
-    cloud.sweep().await;
     let (result, _) = cloud.until_over(&status).await;
     assert_eq!(result["state"], "SUCCESS", "{result}");
     assert_eq!(source.requests(), 2);
+    // Nothing is left for the sweep.
+    let swept = cloud.sweep().await;
+    assert_eq!((&swept["seen"], &swept["sent"], &swept["faults"]), (&json!(1), &json!(0), &json!(0)), "{swept}");
     let key = format!("projects/ash-{ANY}.tar.gz");
     assert_eq!(cloud.objects().await, (vec![key.clone()], vec![key]));
     cloud.messages.stop().await.unwrap();
