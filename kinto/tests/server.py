@@ -37,7 +37,7 @@ class Server:
         self.folder = pathlib.Path(folder)
         # PostgreSQL runs as another user, who has to come here.
         for way in (self.folder, self.folder.parent, self.folder.parent.parent):
-            way.chmod(0o711)
+            way.chmod(way.stat().st_mode | 0o011)
         self.config = str(config)
         self.port = free_port()
         self.variables = variables

@@ -117,6 +117,19 @@ def test_the_tests_see_the_new_packages(made):
     assert version.check(made.kinto) == "2.0.0"
 
 
+def test_the_tests_are_those_of_every_group(made):
+    assert upgrade.tests(made.kinto) == ["make", "kinto-test", "KINTO_GROUPS=parcels"]
+    assert {"attachment", "emailer", "signer"} <= set(upgrade.tests(KINTO)[-1].removeprefix("KINTO_GROUPS=").split())
+
+
+def test_who_ends_it_early_finds_all_as_it_was(made):
+    wheel(made.index, "shop", "2.0.0", ("till",))
+    before = made.state()
+    with pytest.raises(SystemExit):
+        made.upgrade("--all", tests=("sh", "-c", "kill -TERM $PPID; sleep 60"))
+    assert made.state() == before
+
+
 def test_who_skips_the_tests_is_warned(made, capsys):
     wheel(made.index, "shop", "1.0.1", ("till",))
     assert made.upgrade("--all", "--skip-tests", tests=("false",)) == 0
