@@ -52,9 +52,10 @@ kinto-stop: ## Stop it, and what it started
 	@kinto/bin/stop
 
 .PHONY: kinto-instances
-kinto-instances: setup ## Ask every server of kinto/instances.yml how it is (FILE=)
+kinto-instances: ## Ask every server of kinto/instances.yml how it is (FILE=)
+	@scripts/setup run
 	cargo build --quiet --locked --package buildhub-cli
-	@BUILDHUB="$${CARGO_TARGET_DIR:-target}/debug/buildhub" kinto/bin/instances $(FILE)
+	@BUILDHUB="$${CARGO_TARGET_DIR:-target}/debug/buildhub" kinto/bin/instances $(if $(FILE),"$(FILE)")
 
 .PHONY: kinto-index
 kinto-index: ## Indexes for questions about a million records: DO=status, apply or remove (KINTO_STORAGE_URL, or make kinto-postgresql's)
@@ -147,7 +148,7 @@ kinto-image: ## Build the Kinto image (docker or podman; KINTO_GROUPS="attachmen
 	@kinto/bin/image build
 
 .PHONY: kinto-push
-kinto-push: ## Tag the Kinto image and push it: REGISTRY=registry.example.com/team (DRY_RUN=1 shows the commands)
+kinto-push: ## Tag the Kinto image and push it: REGISTRY=registry.example.com/team (DRY_RUN=1 only shows the commands)
 	@kinto/bin/image push "$(REGISTRY)"
 
 .PHONY: setup-lambda setup-sam
