@@ -28,7 +28,7 @@ const NOWHERE: &str = "0123456789ab";
 /// Another, for sources that have the same at every address.
 const ANY: &str = "42bf8560b395";
 /// Longer than any test waits for something.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Two regions, a queue, both functions, and who asks them.
 struct Cloud {
@@ -182,8 +182,8 @@ async fn an_archive_is_asked_for_waited_for_and_then_a_redirection_away_near_to_
     assert_eq!(body["result"], json!({}));
     assert!(body["request_id"].is_string());
 
-    let (result, states) = cloud.until_over(&status).await;
-    let passed: Vec<_> = states.iter().map(String::as_str).collect();
+    let (result, seen) = cloud.until_over(&status).await;
+    let passed: Vec<_> = seen.iter().map(String::as_str).collect();
     assert!(passed.iter().all(|state| ["PENDING", "STARTED", "SUCCESS"].contains(state)), "{passed:?}");
     assert_eq!(result["state"], "SUCCESS");
     assert_eq!(result["status"], "Task completed! Check 's3_urls' for upload locations.");

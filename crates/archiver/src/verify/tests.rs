@@ -160,7 +160,7 @@ fn an_archive_is_compared_with_what_was_expected() {
 fn an_archive_that_is_meant_to_grow_without_end_is_stopped() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..700 {
-        encoder.write_all(&[0; 1 << 20]).unwrap();
+        encoder.write_all(&vec![0; 1 << 20]).unwrap();
     }
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < 1 << 20, "{}", bomb.len());
