@@ -1,0 +1,27 @@
+//! Build environments: the root file systems that official builds are made in, published so that anyone can unpack one
+//! and build in it.
+//!
+//! ```text
+//! definition ──► lock ──► tree ──► archive ──► publication
+//!  (people)    (exact)  (files)  (bytes)    (objects, index)
+//!                 ▲        ▲
+//!     rpm-repo: repo, solve │ rpm
+//!   chroot-tar: an uploaded root
+//! ```
+//!
+//! A *definition* is what people edit: packages and repositories, or an uploaded root; what is left out and why; who uses
+//! it. A *lock* is what it means today, to the byte: its hash is the name of the build. A *tree* is every file of the
+//! environment once, with its owner and mode. An *archive* is the tree as a compressed tar, named by its own hash: one
+//! lock gives the same bytes on every machine.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`definition`] | what people write, checked |
+//! | [`lock`] | what it means exactly; its key; what differs between two |
+//! | [`digest`] | hashes as they are written |
+//! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
+
+pub mod definition;
+pub mod digest;
+pub mod lock;
+pub mod tree;

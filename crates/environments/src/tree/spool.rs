@@ -1,0 +1,102 @@
+//! Contents of files, one behind another in an unnamed file on disk.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+/// Contents on disk, written once, read in any order.
+#[derive(Debug)]
+pub struct Spool {
+    file: File,
+    end: u64,
+}
+
+/// Where a file's contents lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Content {
+    /// The first byte.
+    pub at: u64,
+    /// How many.
+    pub size: u64,
+}
+
+/// Why contents cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// There is no room for it, or no right to write.
+    #[error("the environment's files cannot be kept in {folder}: {source}")]
+    Create {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Where contents come from cannot be read on.
+    #[error("the contents cannot be read: {0}")]
+    Read(#[source] io::Error),
+    /// The disk does not take it.
+    #[error("the contents cannot be kept on disk after {at} bytes: {source}; give the work more disk")]
+    Write {
+        /// How much there was already.
+        at: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Spool {
+    /// An empty one in `folder`. It is gone when it is dropped, however the process ends.
+    pub fn create(folder: &Path) -> Result<Self, SpoolError> {
+        let file = tempfile::tempfile_in(folder)
+            .map_err(|source| SpoolError::Create { folder: folder.display().to_string(), source })?;
+        Ok(Self { file, end: 0 })
+    }
+
+    /// Keeps everything that `contents` gives.
+    pub fn keep(&mut self, contents: &mut dyn Read) -> Result<Content, SpoolError> {
+        let at = self.end;
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            let read = match contents.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(SpoolError::Read(error)),
+            };
+            let bytes = buffer.get(..read).unwrap_or_default();
+            self.file.write_all(bytes).map_err(|source| SpoolError::Write { at: self.end, source })?;
+            self.end += read as u64;
+        }
+        Ok(Content { at, size: self.end - at })
+    }
+
+    /// Reads contents again.
+    pub fn read(&self, content: Content) -> impl Read + '_ {
+        Reader { file: &self.file, at: content.at, left: content.size }
+    }
+
+    /// Bytes on disk.
+    pub fn size(&self) -> u64 {
+        self.end
+    }
+}
+
+struct Reader<'a> {
+    file: &'a File,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
+        if read == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += read as u64;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
