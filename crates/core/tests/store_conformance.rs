@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use buildhub_core::store::{FolderStore, Listing, S3Settings, SharedStore, StoreErrorKind, Stores};
+use buildhub_core::store::{FolderStore, Listing, ObjectHeaders, S3Settings, SharedStore, StoreErrorKind, Stores};
 use buildhub_testkit::moto::Moto;
 use buildhub_testkit::s3::S3Server;
 use bytes::Bytes;
@@ -86,6 +86,25 @@ async fn creates_only_what_is_not_there(store: &SharedStore) {
     store.delete("once/made").await.unwrap();
     assert!(create("third").await.unwrap());
     assert_eq!(read(store, "once/made").await, "third");
+}
+
+/// Small ones in one piece, large ones in parts: 40 MB are three.
+async fn makes_objects_of_files_where_there_are_none(store: &SharedStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let headers = ObjectHeaders { content_type: Some("application/x-xz".into()), ..ObjectHeaders::default() };
+    for (key, size) in [("files/none", 0), ("files/small", 70_000), ("files/large", 40_000_001)] {
+        let file = folder.path().join("file");
+        let bytes: Vec<u8> = (0u32..).flat_map(u32::to_le_bytes).take(size).collect();
+        std::fs::write(&file, &bytes).unwrap();
+        assert!(store.create_from(key, &file, &headers).await.unwrap());
+        assert!(read(store, key).await == bytes, "{key} has all bytes in their order");
+        std::fs::write(&file, b"others").unwrap();
+        assert!(!store.create_from(key, &file, &headers).await.unwrap());
+        assert!(read(store, key).await == bytes, "{key} stays what it was");
+    }
+    let error = store.create_from("files/never", &folder.path().join("missing"), &headers).await.unwrap_err();
+    assert!(error.to_string().contains("cannot"), "{error}");
+    assert!(store.head("files/never").await.unwrap_err().is_not_found());
 }
 
 async fn replaces_only_the_version_that_was_read(store: &SharedStore) {
@@ -247,6 +266,7 @@ macro_rules! every_store {
 every_store! {
     keeps_what_is_written
     creates_only_what_is_not_there
+    makes_objects_of_files_where_there_are_none
     replaces_only_the_version_that_was_read
     says_what_is_not_there
     forgets_what_is_deleted

@@ -19,9 +19,13 @@
 //! | [`definition`] | what people write, checked |
 //! | [`lock`] | what it means exactly; its key; what differs between two |
 //! | [`digest`] | hashes as they are written |
+//! | [`places`] | where a definition's addresses lead, and what is there |
+//! | [`progress`] | how far work is |
 //! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
 
 pub mod definition;
 pub mod digest;
 pub mod lock;
+pub mod places;
+pub mod progress;
 pub mod tree;

@@ -4,12 +4,14 @@
 //! it. Nothing of the AWS SDK shows in its face.
 
 mod folder;
+mod headers;
 mod location;
 #[cfg(feature = "aws")]
 mod s3;
 mod versioned;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,11 +20,11 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 pub use folder::FolderStore;
+pub use headers::ObjectHeaders;
 pub use location::{Location, LocationError};
 #[cfg(feature = "aws")]
 pub use s3::{
-    COPY_MAX, Created, Details, ObjectHeaders, PART_MIN, PARTS_MAX, Part, S3, S3Settings, S3Store, Stores, Unfinished,
-    Upload,
+    COPY_MAX, Created, Details, PART_MIN, PARTS_MAX, Part, S3, S3Settings, S3Store, Stores, Unfinished, Upload,
 };
 pub use versioned::{Version, Versioned};
 
@@ -44,6 +46,11 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// Writes an object whole, unless there is one by this key already; says whether it was written. Of several who try
     /// at the same moment, one does (Amazon S3: `If-None-Match: *`, "Conditional writes").
     async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError>;
+
+    /// Writes an object from a file, as [`ObjectStore::create`] does, whatever its size, in bounded memory: S3 takes a
+    /// large one in parts, of which nobody sees any before all are there. What is there already is not sent. A folder
+    /// keeps no headers. The file must stay as it is meanwhile.
+    async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError>;
 
     /// Reads an object whole, with the version of it that was read. `NotFound` when there is none, `TooLarge` when it has
     /// more than `limit` bytes.

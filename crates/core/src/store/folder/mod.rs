@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use tempfile::NamedTempFile;
 use tokio_util::io::ReaderStream;
 
 use super::versioned::Kind;
-use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind, Version, Versioned};
+use super::{
+    Attributes, Entry, Listing, Object, ObjectHeaders, ObjectStore, StoreError, StoreErrorKind, Version, Versioned,
+};
 
 /// Bytes read from a file at a time.
 const PIECE: usize = 256 * 1024;
@@ -129,6 +132,15 @@ impl ObjectStore for FolderStore {
         }
     }
 
+    async fn create_from(&self, key: &str, file: &Path, _headers: &ObjectHeaders) -> Result<bool, StoreError> {
+        let source = std::fs::File::open(file).map_err(|error| fault("read", file, &error))?;
+        match self.write(key, move |path| write_copy(path, source)).await? {
+            Err((_, error)) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err((path, error)) => Err(fault("write", &path, &error)),
+            Ok(()) => Ok(true),
+        }
+    }
+
     async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {
         let bytes = self.get(key).await?.bytes(key, limit).await?;
         Ok(Versioned { version: Version(Kind::Content(bytes.clone())), bytes })
@@ -198,15 +210,42 @@ impl ObjectStore for FolderStore {
 /// stay, `AlreadyExists` says that there is one.
 fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> std::io::Result<()> {
     use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut beside = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    let mut beside = beside(path)?;
     beside.write_all(bytes)?;
+    show(beside, path, replace)
+}
+
+/// Writes a copy of a file, likewise, where there is none.
+fn write_copy(path: &Path, mut source: std::fs::File) -> std::io::Result<()> {
+    if path.exists() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    let mut beside = beside(path)?;
+    std::io::copy(&mut source, &mut beside)?;
+    show(beside, path, false)
+}
+
+/// An unfinished file beside the one it is to be, for everybody to read who may read others.
+fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+fn show(beside: NamedTempFile, path: &Path, replace: bool) -> std::io::Result<()> {
     beside.as_file().sync_all()?;
     let kept = if replace { beside.persist(path) } else { beside.persist_noclobber(path) };
     kept.map_err(|error| error.error)?;
     // The rename itself is durable once the folder is.
-    std::fs::File::open(folder)?.sync_all()
+    std::fs::File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 mod body;
 mod client;
 mod fault;
+mod file;
 mod multipart;
 mod object;
 mod settings;
 mod versioned;
 
 use std::error::Error;
+use std::path::Path;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -22,10 +24,12 @@ use jiff::Timestamp;
 
 pub use client::{S3, Stores};
 pub use multipart::{COPY_MAX, PART_MIN, PARTS_MAX, Part, Unfinished, Upload};
-pub use object::{Created, Details, ObjectHeaders};
+pub use object::{Created, Details};
 pub use settings::S3Settings;
 
-use super::{Attributes, Entry, Listing, Object, ObjectStore, StoreError, StoreErrorKind, Version, Versioned};
+use super::{
+    Attributes, Entry, Listing, Object, ObjectHeaders, ObjectStore, StoreError, StoreErrorKind, Version, Versioned,
+};
 
 /// The objects of one bucket, or those below one prefix of it.
 ///
@@ -85,6 +89,20 @@ impl S3Store {
         Err(StoreError::new(StoreErrorKind::Other, "read", self.url(key), reason))
     }
 
+    /// Whether a write on condition that there is nothing was done.
+    async fn settle(&self, key: &str, created: Created) -> Result<bool, StoreError> {
+        match created {
+            Created::Done => Ok(true),
+            Created::Exists => Ok(false),
+            // What came of the other writer shows in whether there is one now.
+            Created::Conflict if self.head(key).await.is_ok() => Ok(false),
+            Created::Conflict => {
+                let reason = "another was being written at the same moment; try again";
+                Err(StoreError::new(StoreErrorKind::Transient, "write", self.url(key), reason))
+            }
+        }
+    }
+
     /// Adds one page of a listing, with keys as the store's callers write them.
     fn add_page(&self, folder: &str, page: ListObjectsV2Output, listing: &mut Listing) -> Result<(), StoreError> {
         let relative = |key: &str| key.strip_prefix(self.prefix.as_str()).map(str::to_owned);
@@ -120,16 +138,12 @@ impl ObjectStore for S3Store {
     }
 
     async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
-        match self.create_with(key, bytes, &ObjectHeaders::default()).await? {
-            Created::Done => Ok(true),
-            Created::Exists => Ok(false),
-            // What came of the other writer shows in whether there is one now.
-            Created::Conflict if self.head(key).await.is_ok() => Ok(false),
-            Created::Conflict => {
-                let reason = "another was being written at the same moment; try again";
-                Err(StoreError::new(StoreErrorKind::Transient, "write", self.url(key), reason))
-            }
-        }
+        let created = self.create_with(key, bytes, &ObjectHeaders::default()).await?;
+        self.settle(key, created).await
+    }
+
+    async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError> {
+        self.create_from_file(key, file, headers).await
     }
 
     async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Created, ObjectHeaders, S3Store};
-use crate::store::{StoreError, StoreErrorKind};
+use super::{Created, S3Store};
+use crate::store::{ObjectHeaders, StoreError, StoreErrorKind};
 
 /// The smallest part but the last (AWS, "Amazon S3 multipart upload limits").
 pub const PART_MIN: usize = 5 << 20;

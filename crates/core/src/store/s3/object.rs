@@ -1,6 +1,5 @@
 //! What an object is beside its bytes: the headers it is written and served with, and addresses that open it for a while.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
@@ -10,19 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use bytes::Bytes;
 
 use super::S3Store;
-use crate::store::{Attributes, StoreError, StoreErrorKind};
-
-/// What an object is written with, and served with, beside its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ObjectHeaders {
-    /// `Content-Type`.
-    pub content_type: Option<String>,
-    /// `Content-Disposition`: the name it is saved under.
-    pub content_disposition: Option<String>,
-    /// The user's metadata: names in lower case without `x-amz-meta-`, values in ASCII; at most 2 KB together (AWS,
-    /// "Working with object metadata"). Fixed when the object is written.
-    pub metadata: BTreeMap<String, String>,
-}
+use crate::store::{Attributes, ObjectHeaders, StoreError, StoreErrorKind};
 
 /// What a bucket tells of an object without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,16 @@
+//! How far work is, for whoever waits.
+
+/// Somebody who is told how far work is, from any thread, and often: it returns at once.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` of a step are done: bytes, or packages, as the step counts. No total where it is not known.
+    /// Another step's name ends the one before.
+    fn at(&self, step: &str, done: u64, total: Option<u64>);
+}
+
+/// Nobody waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Progress for Nobody {
+    fn at(&self, _step: &str, _done: u64, _total: Option<u64>) {}
+}
