@@ -1,8 +1,10 @@
 """A server as `kinto/bin/start` runs it, in a folder of its own."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import time
@@ -12,13 +14,17 @@ import requests
 KINTO = pathlib.Path(__file__).resolve().parents[1]
 WRITER = ("writer", "of builds")
 STRANGER = ("stranger", "to the writer")
-PATIENCE = 60
+# Seconds: what takes one of them on a quiet machine may take many where others work, too.
+PATIENCE = 180
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One below those that the system gives to whoever asks for any, so that nobody gets it while a server restarts."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def until(condition, what):
@@ -95,7 +101,14 @@ class Server:
         return self.ask("GET", "/__heartbeat__", auth=None)
 
     def well(self):
-        return self.heartbeat().status_code == 200
+        answer = self.heartbeat()
+        return answer.status_code == 200 and all(answer.json().values())
+
+    def until_well(self):
+        """Waits until each process is surely well: ten heartbeats in a row. One alone may fail without a fault, when somebody
+        asks for another at the same time, as `kinto/bin/start` does again when a busy machine keeps it waiting; and a process
+        that missed memcached looks for it again after half a minute (`_DEAD_RETRY` of python-memcached)."""
+        until(lambda: all(self.well() for _ in range(10)), "ten heartbeats in a row are well")
 
     def buildhub(self, command, *arguments, auth=WRITER, **others):
         """The program `buildhub`, run against this server."""

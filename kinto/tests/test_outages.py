@@ -4,7 +4,7 @@ import contextlib
 import threading
 
 import requests
-from server import STRANGER, build, until
+from server import PATIENCE, STRANGER, build, until
 
 RECORDS = "/buckets/build-hub/collections/releases/records"
 
@@ -31,7 +31,7 @@ class Writer(threading.Thread):
         puts = [{"method": "PUT", "path": f"/v1{RECORDS}/{record['id']}", "body": {"data": record}} for record in builds]
         address = f"{self.server.url}/batch"
         try:
-            answer = self.session.post(address, auth=("writer", "of builds"), json={"requests": puts}, timeout=60)
+            answer = self.session.post(address, auth=("writer", "of builds"), json={"requests": puts}, timeout=PATIENCE)
         except requests.ConnectionError:
             # Kinto itself was restarted; nothing was acknowledged.
             return False
@@ -79,7 +79,7 @@ def test_postgresql_stopped_under_load_is_told_by_503_and_loses_nothing(builds_o
         assert server.ask("GET", "/__lbheartbeat__", None).status_code == 200
         server.start()
         writer.more(30)
-    assert server.well()
+    server.until_well()
 
 
 def test_without_memcached_all_is_answered_rightly_and_only_the_heartbeat_tells(builds_on_postgresql):
@@ -95,7 +95,7 @@ def test_without_memcached_all_is_answered_rightly_and_only_the_heartbeat_tells(
         server.ask("PUT", path, STRANGER, status=403, json={"data": build(0)})
         assert server.ask("GET", "/__lbheartbeat__", None).status_code == 200
         server.start()
-    assert all(server.well() for _ in range(10))
+    server.until_well()
 
 
 def test_kinto_stopped_under_load_ends_what_is_under_way_and_loses_nothing(builds_on_postgresql):

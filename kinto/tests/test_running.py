@@ -52,7 +52,7 @@ def test_what_was_killed_leaves_nothing_and_is_started_again(servers):
     # One that nobody has waited for still has its id, and PostgreSQL takes it for a server in its folder.
     until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in killed), "their ids are free")
     server.start()
-    assert server.well()
+    server.until_well()
     assert server.ask("GET", "/buckets/kept").status_code == 200
     # Started again, it is the same.
     before = {file.name: file.read_text() for file in server.folder.glob("*.pid")}

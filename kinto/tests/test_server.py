@@ -4,14 +4,14 @@ import http.client
 import json
 
 import pytest
-from server import KINTO, STRANGER, WRITER, build
+from server import KINTO, PATIENCE, STRANGER, WRITER, build
 
 RELEASES = "/buckets/build-hub/collections/releases"
 RECORDS = f"{RELEASES}/records"
 
 
 def test_a_server_says_that_it_is_well_and_what_it_is(server):
-    assert all(server.ask("GET", "/__heartbeat__", auth=None, status=200).json().values())
+    server.until_well()
     assert server.ask("GET", "/__lbheartbeat__", auth=None, status=200).json() == {}
     version = server.ask("GET", "/__version__", auth=None, status=200).json()
     assert (version["name"], version["version"]) == ("buildhub-kinto", (KINTO / "VERSION").read_text().strip())
@@ -50,7 +50,7 @@ def test_everyone_reads_builds_and_only_the_writer_writes_them(builds):
 
 
 def test_who_was_refused_can_go_on_with_the_same_connection(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     connection.connect()
     kept = connection.sock
     for _ in range(3):
@@ -123,7 +123,7 @@ def test_a_list_is_read_whole_by_following_its_pages(builds):
         if "Next-Page" not in page.headers:
             break
         assert page.headers["Next-Page"].startswith(builds.url)
-        page = builds.session.get(page.headers["Next-Page"], timeout=60)
+        page = builds.session.get(page.headers["Next-Page"], timeout=PATIENCE)
     assert sizes == [4, 4, 2]
 
 
