@@ -1,4 +1,5 @@
 # Sourced: processes that are known by a file with their id.
+# shellcheck shell=sh
 
 # alive FILE ARGUMENT...: whether the process of that id has one of these whole arguments in its command line. The id
 # alone proves nothing: after a reboot, or in time, it is another process's.

@@ -47,6 +47,15 @@ def effective(file, name):
     return os.environ.get(variable, written(file).get(f"kinto.{name}", ""))
 
 
+def demand_one_database(file):
+    """Records and who may do what with them are written in one transaction; with one address for both."""
+    parts = ("storage", "permission")
+    if not all(effective(file, f"{part}_backend").endswith(".postgresql") for part in parts):
+        return
+    if len({effective(file, f"{part}_url") for part in parts}) > 1:
+        fail("KINTO_STORAGE_URL and KINTO_PERMISSION_URL have to be the same address: one of them is not set, or another")
+
+
 def environment(home):
     variables = {name: value for name, value in os.environ.items() if name in HANDED_ON or name.startswith("KINTO_")}
     return variables | {"PYTHONPATH": str(home / "plugins"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -83,6 +92,7 @@ def main():
     if command == "settings":
         print("\n".join(" ".join(effective(file, name).split()) for name in rest))
         return
+    demand_one_database(file)
     if command == "serve":
         if len(rest) > 1:
             fail("serve takes a configuration and an address")

@@ -125,13 +125,15 @@ def test_what_was_dumped_is_there_again_when_it_is_restored(builds_on_postgresql
     server.batch(puts, status=200)
     before = server.ask("GET", RECORDS, None, status=200)
     dump = tmp_path / "kinto.dump"
-    # As README.md says.
-    subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", server.database()], check=True)
+    # As README.md says: the password is on no command line.
+    database = f"postgresql://kinto@127.0.0.1:{(server.folder / 'postgresql.port').read_text().strip()}/postgres"
+    variables = os.environ | {"PGPASSWORD": (server.folder / "postgresql" / "password").read_text().strip()}
+    subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", database], check=True, env=variables)
     server.ask("DELETE", "/buckets/build-hub", status=200)
     server.put("/buckets/later")
     server.stop("kinto")
-    restore = ["pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={server.database()}", dump]
-    subprocess.run(restore, check=True)
+    restore = ["pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={database}", dump]
+    subprocess.run(restore, check=True, env=variables)
     server.start()
     after = server.ask("GET", RECORDS, None, status=200)
     assert after.json() == before.json() and after.headers["ETag"] == before.headers["ETag"]
@@ -144,6 +146,31 @@ def test_without_a_secret_nothing_is_served(servers):
     server = servers("example")
     refused = server.run("kinto", "serve", "example", check=False)
     assert refused.returncode == 1 and "KINTO_USERID_HMAC_SECRET" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["STORAGE_URL"], "KINTO_STORAGE_URL is set, but not KINTO_PERMISSION_URL"),
+        (["PERMISSION_URL", "USERID_HMAC_SECRET"], "KINTO_PERMISSION_URL is set, but not KINTO_STORAGE_URL"),
+        (["STORAGE_URL", "PERMISSION_URL"], "KINTO_USERID_HMAC_SECRET has to be set"),
+    ],
+)
+def test_half_of_what_another_database_needs_is_refused_by_name_before_anything_starts(servers, given, said):
+    server = servers("postgresql")
+    secret = "postgresql://kinto:hunter2@127.0.0.1:1/kinto"
+    failed = server.run("start", "postgresql", server.port, check=False, **{f"KINTO_{name}": secret for name in given})
+    assert failed.returncode == 1 and said in failed.stderr and "hunter2" not in failed.stderr
+    assert not [file for file in server.folder.iterdir() if file.suffix in (".pid", ".log")]
+
+
+def test_records_and_permissions_in_two_databases_are_refused(servers):
+    server = servers("example")
+    variables = {"KINTO_STORAGE_URL": "postgresql://kinto:hunter2@127.0.0.1:1/kinto", "KINTO_USERID_HMAC_SECRET": "secret"}
+    for command in ("serve", "migrate"):
+        refused = server.run("kinto", command, "example", check=False, **variables)
+        assert refused.returncode == 1 and "KINTO_PERMISSION_URL have to be the same" in refused.stderr
+        assert "hunter2" not in refused.stderr
 
 
 def test_the_programs_say_how_they_are_called(servers):
