@@ -1,13 +1,21 @@
 """`kinto/bin/upgrade`; its head says how it is called."""
 
 import argparse
+import contextlib
 import datetime
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from . import compare, requirements, resolve, version
+
+
+# What ends an upgrade early, and the seconds that the tests then have to stop their servers.
+EARLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 120
 
 
 class Refused(Exception):
@@ -18,6 +26,40 @@ def tests(kinto: Path) -> list[str]:
     """The command that tries out the server and every group: who upgrades one that is not tried out knows nothing of it."""
     groups = " ".join(source.stem for source in resolve.inputs(kinto)[1:])
     return ["make", "kinto-test", f"KINTO_GROUPS={groups}"]
+
+
+def passes(command: list[str], folder: Path) -> bool:
+    """Whether it ends well. When this is ended early, so is all that the command began, before anything else is done."""
+
+    def heed() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, EARLY)
+
+    # A signal waits until it is known whom to end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, EARLY)
+    try:
+        # In a session of its own, so that all of it can be signalled and not make alone.
+        trial = subprocess.Popen(command, cwd=folder, start_new_session=True, preexec_fn=heed)
+    except OSError:
+        heed()
+        raise
+    try:
+        heed()
+        return trial.wait() == 0
+    except BaseException:
+        end_group(trial)
+        raise
+
+
+def end_group(trial: subprocess.Popen) -> None:
+    """Ends a command and all it began: who is asked stops the servers first, who does not listen is killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(trial.pid, signal.SIGTERM)
+        ends = time.monotonic() + PATIENCE
+        while time.monotonic() < ends:
+            trial.poll()
+            os.killpg(trial.pid, 0)
+            time.sleep(0.1)
+        os.killpg(trial.pid, signal.SIGKILL)
 
 
 class Files:
@@ -104,10 +146,18 @@ def arguments(given: list[str]) -> argparse.Namespace:
     return found
 
 
+def end_early(number: int, _frame: object) -> None:
+    # Once is enough: what follows is not to be disturbed.
+    for early in EARLY:
+        signal.signal(early, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(given: list[str], trial: list[str] | None = None) -> int:
     asked = arguments(given)
     # Whoever ends it early finds all as it was, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for early in EARLY:
+        signal.signal(early, end_early)
     files = Files(asked.kinto)
     try:
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
@@ -116,7 +166,7 @@ def main(given: list[str], trial: list[str] | None = None) -> int:
             return 0
         if asked.skip_tests:
             print("\nNOT TESTED: run `make kinto-test` before this goes anywhere", file=sys.stderr)
-        elif subprocess.run(trial or tests(asked.kinto), cwd=asked.kinto.parent).returncode != 0:
+        elif not passes(trial or tests(asked.kinto), asked.kinto.parent):
             files.restore()
             print("\nkinto/bin/upgrade: the tests fail with these packages, so all is as it was", file=sys.stderr)
             return 1

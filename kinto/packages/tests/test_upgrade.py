@@ -1,7 +1,9 @@
 """Upgrades with the real uv, among packages that are made here: no network is needed."""
 
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import zipfile
 from pathlib import Path
@@ -122,11 +124,25 @@ def test_the_tests_are_those_of_every_group(made):
     assert {"attachment", "emailer", "signer"} <= set(upgrade.tests(KINTO)[-1].removeprefix("KINTO_GROUPS=").split())
 
 
-def test_who_ends_it_early_finds_all_as_it_was(made):
+@pytest.fixture
+def signals():
+    """What an upgrade does with signals is for its own process, and not for those of the tests after it."""
+    before = {number: signal.getsignal(number) for number in upgrade.EARLY}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("early", ["INT", "TERM", "HUP"])
+def test_who_ends_it_early_ends_the_tests_and_finds_all_as_it_was(made, signals, early):
     wheel(made.index, "shop", "2.0.0", ("till",))
     before = made.state()
+    stopped = made.index / "stopped"
+    # As make has them: what they began is a process of its own, which stops its servers when it is told to.
+    server = f"trap 'touch {stopped}; exit' TERM; kill -{early} {os.getpid()}; for _ in $(seq 600); do sleep 0.1; done"
     with pytest.raises(SystemExit):
-        made.upgrade("--all", tests=("sh", "-c", "kill -TERM $PPID; sleep 60"))
+        made.upgrade("--all", tests=("sh", "-c", 'sh -c "$0"; true', server))
+    assert stopped.exists()
     assert made.state() == before
 
 
