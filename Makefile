@@ -52,10 +52,10 @@ kinto-stop: ## Stop it, and what it started
 	@kinto/bin/stop
 
 .PHONY: kinto-instances
-kinto-instances: ## Ask every server of kinto/instances.yml how it is (FILE=)
+kinto-instances: ## Ask every server of kinto/instances.yml how it is (FILE=; BUILDHUB asks, or is built)
 	@scripts/setup run
-	cargo build --quiet --locked --package buildhub-cli
-	@BUILDHUB="$${CARGO_TARGET_DIR:-target}/debug/buildhub" kinto/bin/instances $(if $(FILE),"$(FILE)")
+	@[ -n "$${BUILDHUB:-}" ] || cargo build --quiet --locked --package buildhub-cli --bin buildhub
+	@BUILDHUB="$${BUILDHUB:-$${CARGO_TARGET_DIR:-target}/debug/buildhub}" kinto/bin/instances $(if $(FILE),"$(FILE)")
 
 .PHONY: kinto-index
 kinto-index: ## Indexes for questions about a million records: DO=status, apply or remove (KINTO_STORAGE_URL, or make kinto-postgresql's)
