@@ -4,6 +4,7 @@
 //! port, is ready when its `start` returns, and is stopped by its process id (or task) when its value is dropped.
 
 pub mod emulator;
+pub mod environments;
 pub mod event_source;
 pub mod gateway;
 pub mod kinto;
