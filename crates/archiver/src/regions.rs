@@ -2,11 +2,13 @@
 //!
 //! Each region has the same keys. The first of the settings is the one that is asked where nobody says which is near.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use buildhub_core::store::{Details, S3, S3Store};
+use buildhub_core::store::{Details, S3, S3Store, StoreError, StoreErrorKind};
 use futures::future;
 use futures::stream::{FuturesOrdered, StreamExt as _};
+use tokio::sync::OnceCell;
 
 use crate::settings::RegionSettings;
 
@@ -20,6 +22,8 @@ pub struct Region {
     pub name: String,
     /// Its bucket.
     pub store: S3Store,
+    /// Set when the bucket was seen to be there: it is asked for once, with the first object that is missing.
+    has_bucket: Arc<OnceCell<()>>,
 }
 
 /// All regions, in the order of the settings.
@@ -54,12 +58,26 @@ pub enum Found<'a> {
     },
 }
 
+impl Region {
+    /// An object of it, if it has it. A bucket that is not there lacks no object: that is an error.
+    async fn look(&self, key: &str) -> Result<Option<Details>, StoreError> {
+        match self.store.details(key).await {
+            Ok(details) => Ok(Some(details)),
+            Err(error) if error.is_not_found() => {
+                self.has_bucket.get_or_try_init(|| self.store.check_bucket()).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Regions {
     /// Opens the buckets. Nothing is asked of them yet.
     pub async fn open(settings: &[RegionSettings]) -> Self {
         let opened = settings.iter().map(|region| async {
             let store = S3::connect(&region.s3).await.bucket(&region.bucket, "");
-            Region { name: region.name.clone(), store }
+            Region { name: region.name.clone(), store, has_bucket: Arc::default() }
         });
         Self { regions: future::join_all(opened).await, patience: LOOK }
     }
@@ -123,16 +141,18 @@ impl Regions {
     }
 
     async fn look(&self, region: &Region, key: &str) -> Look {
-        match tokio::time::timeout(self.patience, region.store.details(key)).await {
-            Ok(Ok(details)) => Look::There(details),
-            Ok(Err(error)) if error.is_not_found() => Look::Missing,
-            Ok(Err(error)) => Self::silent(region, error.to_string()),
-            Err(_) => Self::silent(region, format!("no answer within {:?}", self.patience)),
-        }
-    }
-
-    fn silent(region: &Region, reason: String) -> Look {
-        tracing::warn!(region = region.name, reason, "a region did not say whether it has an archive");
+        let region_name = &region.name;
+        let reason = match tokio::time::timeout(self.patience, region.look(key)).await {
+            Ok(Ok(Some(details))) => return Look::There(details),
+            Ok(Ok(None)) => return Look::Missing,
+            Ok(Err(error)) if error.kind == StoreErrorKind::Transient => error.to_string(),
+            Ok(Err(error)) => {
+                tracing::error!(region = region_name, %error, "a region cannot be asked until a person mends that");
+                return Look::Silent(error.to_string());
+            }
+            Err(_) => format!("no answer within {:?}", self.patience),
+        };
+        tracing::warn!(region = region_name, reason, "a region did not say whether it has an archive");
         Look::Silent(reason)
     }
 }

@@ -56,8 +56,17 @@ async fn a_wrong_secret_is_denied() {
 async fn a_missing_bucket_is_named() {
     let server = S3Server::start().await.unwrap();
     let error = bucket(variables(&server), "nowhere").await.list("inventories/").await.unwrap_err();
-    assert_eq!(error.kind, StoreErrorKind::NotFound);
-    assert_eq!(error.to_string(), "cannot list s3://nowhere/inventories/: there is no such bucket");
+    assert_eq!(error.kind, StoreErrorKind::NoBucket);
+    let expected = "cannot list s3://nowhere/inventories/: there is no such bucket; make it, or correct the setting that \
+                    names it";
+    assert_eq!(error.to_string(), expected);
+    // To the HEAD of an object it is a missing object.
+    let nowhere = bucket(variables(&server), "nowhere").await;
+    assert!(nowhere.head("key").await.unwrap_err().is_not_found());
+    let error = nowhere.check_bucket().await.unwrap_err();
+    assert_eq!((error.kind, error.object.as_str()), (StoreErrorKind::NoBucket, "s3://nowhere/"));
+    server.create_bucket("nowhere").unwrap();
+    nowhere.check_bucket().await.unwrap();
 }
 
 #[tokio::test]

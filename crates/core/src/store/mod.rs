@@ -174,8 +174,11 @@ pub struct StoreError {
 /// The kinds of fault of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// There is no such object (or bucket, or folder).
+    /// There is no such object (or folder).
     NotFound,
+    /// There is no such bucket: a person has to make it, or to correct its name. `HEAD` of an object cannot tell; see
+    /// `S3Store::check_bucket`.
+    NoBucket,
     /// Credentials are missing, wrong, or not enough.
     Denied,
     /// The object is larger than the caller takes.

@@ -10,6 +10,7 @@ use crate::aws::fault::{Fault, denies, passes};
 
 const NO_CREDENTIALS: &str = "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or \
                               AWS_PROFILE), or AWS_NO_SIGN_REQUEST=true when the bucket is public";
+pub(super) const NO_BUCKET: &str = "there is no such bucket; make it, or correct the setting that names it";
 const REFUSED: &str = "check the credentials and the policy (without s3:ListBucket, S3 answers this for a missing key \
                        too), or set AWS_NO_SIGN_REQUEST=true when the bucket is public";
 
@@ -29,7 +30,7 @@ where
 /// A fault the server told us of: its status and code decide (AWS, "Amazon S3 API Reference: Error responses").
 fn answered(status: u16, code: &str, said: String) -> (StoreErrorKind, String) {
     match (status, code) {
-        (404, "NoSuchBucket") => (StoreErrorKind::NotFound, "there is no such bucket".to_owned()),
+        (404, "NoSuchBucket") => (StoreErrorKind::NoBucket, NO_BUCKET.to_owned()),
         (404, _) => (StoreErrorKind::NotFound, "there is no such object".to_owned()),
         _ if denies(status, code) => (StoreErrorKind::Denied, format!("{said}; {REFUSED}")),
         (301 | 307, _) | (400, "AuthorizationHeaderMalformed") => {
@@ -54,6 +55,7 @@ mod tests {
     #[test]
     fn what_the_server_answers_decides_whether_to_go_on_to_retry_or_to_stop() {
         assert_eq!(kind(404, "NoSuchKey"), StoreErrorKind::NotFound);
+        assert_eq!(kind(404, "NoSuchBucket"), StoreErrorKind::NoBucket);
         assert_eq!(kind(403, "AccessDenied"), StoreErrorKind::Denied);
         assert_eq!(kind(400, "ExpiredToken"), StoreErrorKind::Denied);
         assert_eq!(kind(400, "RequestTimeout"), StoreErrorKind::Transient);

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use bytes::Bytes;
 
 use super::S3Store;
+use super::fault::NO_BUCKET;
 use crate::store::{Attributes, ObjectHeaders, StoreError, StoreErrorKind};
 
 /// What a bucket tells of an object without its bytes.
@@ -44,6 +45,21 @@ impl Created {
 }
 
 impl S3Store {
+    /// Whether there is the bucket at all: `NoBucket` where there is none. A missing key and a missing bucket are the same
+    /// to a `HEAD` of an object, for its answer has no body (AWS, `HeadObject`).
+    pub async fn check_bucket(&self) -> Result<(), StoreError> {
+        const REACH: &str = "reach";
+        match self.client.head_bucket().bucket(&self.bucket).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match self.fault(REACH, "", &error) {
+                error if error.is_not_found() => {
+                    StoreError::new(StoreErrorKind::NoBucket, REACH, error.object, NO_BUCKET)
+                }
+                error => error,
+            }),
+        }
+    }
+
     /// Size, date and headers of an object. `NotFound` when there is none.
     pub async fn details(&self, key: &str) -> Result<Details, StoreError> {
         let request = self.client.head_object().bucket(&self.bucket).key(self.full(key));
