@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use buildhub_archiver::copy::{Control, CopyError, Ended, INCOMING, RegionEnd, copy, resume};
+use buildhub_archiver::copy::{Control, CopyError, Ended, INCOMING, PART, RegionEnd, copy, resume};
 use buildhub_archiver::fetch::{self, Fault, Limits, Rest};
 use buildhub_archiver::regions::Found;
 use buildhub_archiver::request::Suffix;
@@ -16,7 +16,7 @@ use buildhub_testkit::mercurial::Mercurial;
 use buildhub_testkit::source::{Archive, Misdeed, SourceServer};
 use bytes::Bytes;
 
-use support::{KEY, Site, copied, fetcher, http, moto, s3s, west_without};
+use support::{KEY, Site, copied, fetcher, http, moto, s3s, west_that_hangs_at, west_without};
 
 /// A repository whose archive has several parts.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
@@ -63,7 +63,7 @@ async fn what_is_in_every_region_is_byte_for_byte_what_mercurial_gives() {
     }
 }
 
-/// Defect 8 of the original (a body that broke off was kept for ever), and the rest of what a source can do.
+/// Changelog, row 8: a body that broke off was kept for ever; and the rest of what a source can do.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_source_does_wrong_leaves_nothing_behind() {
     let source = SourceServer::start(Archive::gzip(18 << 20)).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_source_that_stands_still_is_left() {
     assert!(matches!(&error, CopyError::Source(error) if matches!(error.fault, Fault::TooSlow { .. })), "{error}");
 }
 
-/// Defect 2 of the original: 503 was taken for an answer.
+/// Changelog, row 2: 503 was taken for an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_busy_is_asked_again() {
     let source = SourceServer::start(Archive::gzip(100)).await.unwrap();
@@ -201,6 +201,41 @@ async fn a_region_that_fails_at_any_step_does_not_keep_the_other_from_having_it(
         assert!(site.regions.get("west").unwrap().store.head(KEY).await.unwrap_err().is_not_found());
         assert_eq!(site.left_behind().await, Vec::<String>::new(), "{step}");
     }
+}
+
+/// No region waits for another's: what is whole can be seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_hangs_while_it_puts_together_does_not_keep_the_other_from_showing_it() {
+    let source = SourceServer::start(Archive::gzip(18 << 20)).await.unwrap();
+    for step in ["POST /west/.incoming/task/1-a?uploadId", "x-amz-copy-source"] {
+        let (site, hanging) = west_that_hangs_at(step).await;
+        let fetcher = fetcher(&source.url(), Limits::default());
+        let opened = fetcher.open(&source.url().parse().unwrap(), Suffix::TarGz).await.unwrap();
+        let (plan, control) = (site.plan(), Control::default());
+        let east = &site.regions.get("east").unwrap().store;
+        let seen = async {
+            while hanging.count() == 0 || east.head(KEY).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            end = copy(opened.body, &plan, &control) => panic!("{step}: it waits for west: {end:?}"),
+            seen = tokio::time::timeout(Duration::from_secs(30), seen) => seen.unwrap(),
+        }
+    }
+}
+
+/// Changelog, row 9: what has no room is not read. A region that stands still stops the reading, until it is left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_read_than_there_is_room_for() {
+    let source = SourceServer::start(Archive { times: 30, ..Archive::gzip(8 << 20) }).await.unwrap();
+    let (site, hanging) = west_that_hangs_at("PUT /west/.incoming/task/1-a?x-id=UploadPart").await;
+    let opened = fetcher(&source.url(), Limits::default()).open(&source.url().parse().unwrap(), Suffix::TarGz).await;
+    let (plan, control) = (site.plan(), Control::default());
+    let copying = copy(opened.unwrap().body, &plan, &control);
+    assert!(tokio::time::timeout(Duration::from_secs(5), copying).await.is_err(), "it waits for west");
+    assert!(hanging.count() > 0);
+    assert!(control.bytes() <= 5 * PART as u64, "{} bytes of {}", control.bytes(), 30 * (8 << 20));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -340,7 +375,7 @@ async fn a_region_is_repaired_from_another() {
     assert!(matches!(copy(opened.body, &plan, &Control::default()).await, Err(CopyError::Damaged(_))));
 }
 
-/// Defect 7 of the original: it looked in one region, taken by chance.
+/// Changelog, rows 7 and 15: the original looked in one region, taken by chance.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_is_found_in_the_nearest_region_that_has_it() {
     let site = s3s().await;

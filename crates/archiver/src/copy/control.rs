@@ -39,7 +39,8 @@ impl Control {
     }
 
     /// Of a copy that reads no further from that moment on. Where it `may_pause`, what there is is kept for another to go
-    /// on with ([`Ended::Paused`](super::Ended)); else it fails, with [`CopyError::OutOfTime`].
+    /// on with ([`Ended::Paused`](super::Ended)), also where the source breaks off; else it fails, with
+    /// [`CopyError::OutOfTime`].
     pub fn until(pause_at: Instant, may_pause: bool) -> Self {
         Self { pause_at: Some(pause_at), may_pause, ..Self::default() }
     }

@@ -15,6 +15,8 @@ pub enum Ended {
     Copied(Copied),
     /// Its time is over; another goes on from here.
     Paused(Checkpoint),
+    /// The source broke off, and gives the rest another time; another goes on from here.
+    BrokenOff(Checkpoint, FetchError),
 }
 
 /// An archive that is there.

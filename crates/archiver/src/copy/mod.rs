@@ -23,7 +23,7 @@ mod publish;
 mod uploads;
 mod window;
 
-use buildhub_core::store::ObjectHeaders;
+use buildhub_core::store::{ObjectHeaders, PARTS_MAX};
 
 pub use control::Control;
 pub use end::{Checkpoint, Copied, CopyError, Ended, RegionCopied, RegionEnd, Staged};
@@ -36,8 +36,11 @@ use checking::Checking;
 use parts::{Next, Parts};
 use uploads::Uploads;
 
-/// Bytes of a part. Ten thousand of them are the most that an upload has: 78 GiB.
+/// Bytes of a part.
 pub const PART: usize = 8 << 20;
+
+/// The most bytes of an archive: as many parts as an upload may have. 78 GiB.
+pub const LARGEST: u64 = PART as u64 * PARTS_MAX as u64;
 
 /// The metadata that an archive's SHA-256 is in, in hexadecimal digits.
 pub const SHA256: &str = "sha256";
@@ -114,9 +117,16 @@ async fn stream(
     // Its room is wanted for what comes.
     drop(parts);
     let failed = match (end, checked) {
-        (Ok(Fed::All), Ok(whole)) => return publish::large(plan, sent, whole).await.map(Ended::Copied),
+        (Ok(Fed::All), Ok(Some(whole))) => return publish::large(plan, sent, whole).await.map(Ended::Copied),
+        (Ok(Fed::All), Ok(None)) => return publish::resumed(plan, sent).await.map(Ended::Copied),
         (Ok(Fed::Pause), Ok(_)) if control.may_pause() && sent.is_anywhere() => {
             return Ok(Ended::Paused(sent.into_checkpoint(bytes)));
+        }
+        // What came before it broke off is as good as before a pause.
+        (Err(CopyError::Source(error)), Ok(_))
+            if error.is_broken_off() && control.may_pause() && sent.is_anywhere() =>
+        {
+            return Ok(Ended::BrokenOff(sent.into_checkpoint(bytes), error));
         }
         (Ok(Fed::Pause), Ok(_)) => control.out_of_time(),
         (Ok(Fed::ToNobody), Ok(_)) => CopyError::Regions { reasons: sent.reasons() },

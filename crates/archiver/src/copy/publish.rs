@@ -8,16 +8,18 @@ use futures::future;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::checking::Checking;
-use super::uploads::{Sent, abort};
+use super::uploads::{Held, Sent, abort};
 use super::window::Piece;
 use super::{Copied, CopyError, Plan, RegionCopied, RegionEnd, SHA256, parts};
 use crate::fetch;
 use crate::regions::Region;
 use crate::verify::Whole;
 
-/// Bytes that a bucket copies in one request, and such requests at the same time.
-const RANGE: u64 = 128 << 20;
-const AT_ONCE: usize = 4;
+/// Bytes that a bucket copies in one request, and such requests at the same time. Each is about as fast as one connection
+/// to the bucket (AWS, "Performance design patterns for Amazon S3"), and nothing of it is in this machine's memory. Also a
+/// server that copies a megabyte a second answers before it is taken for dead.
+const RANGE: u64 = 32 << 20;
+const AT_ONCE: usize = 8;
 /// How often it is tried where another is writing the same at the same moment.
 const ROUNDS: u32 = 5;
 /// The longest wait before the second round; it doubles with each.
@@ -36,40 +38,58 @@ pub(super) async fn small(plan: &Plan, piece: &Piece) -> Result<Copied, CopyErro
     copied(whole, future::join_all(ends).await)
 }
 
-/// Shows an archive of many parts. `whole` is what the check found, where it went by whole.
-pub(super) async fn large(plan: &Plan, sent: Sent, whole: Option<Whole>) -> Result<Copied, CopyError> {
-    let (mut regions, mut failed) = (Vec::new(), Vec::new());
-    let ends = sent.0.into_iter().map(|(region, sent)| async move {
+/// Shows an archive of many parts that went by whole. Every region by itself: one that is slow, or hangs, keeps no other's
+/// from being seen.
+pub(super) async fn large(plan: &Plan, sent: Sent, whole: Whole) -> Result<Copied, CopyError> {
+    let (headers, size) = (&headers(plan, &whole), whole.size);
+    let ends = sent.0.iter().map(|(region, sent)| async move {
         let end = match sent {
-            Ok((upload, parts)) => put_together(&region, &upload, parts).await.map_err(|error| error.to_string()),
+            Ok(held) => show_held(region, held, plan, headers, size).await.map_err(|error| error.to_string()),
+            Err(reason) => Err(reason.clone()),
+        };
+        (region, end)
+    });
+    copied(whole, future::join_all(ends).await)
+}
+
+async fn show_held(
+    region: &Region,
+    (upload, parts): &Held,
+    plan: &Plan,
+    headers: &ObjectHeaders,
+    size: u64,
+) -> Result<Created, StoreError> {
+    put_together(region, upload, parts).await?;
+    show(region, plan, headers, size).await
+}
+
+/// Shows an archive of many parts of which only the rest went by: all of it is read back from a region first.
+pub(super) async fn resumed(plan: &Plan, sent: Sent) -> Result<Copied, CopyError> {
+    let ends = sent.0.iter().map(|(region, sent)| async move {
+        let end = match sent {
+            Ok((upload, parts)) => put_together(region, upload, parts).await.map_err(|error| error.to_string()),
+            Err(reason) => Err(reason.clone()),
+        };
+        (region, end)
+    });
+    let staged = future::join_all(ends).await;
+    let whole = match read_back(plan, &staged).await {
+        Ok(whole) => whole,
+        Err(error) => {
+            let there = staged.iter().filter(|(_, end)| end.is_ok());
+            future::join_all(there.map(|(region, _)| tidy(region, &plan.staging))).await;
+            return Err(error);
+        }
+    };
+    let (headers, size) = (&headers(plan, &whole), whole.size);
+    let ends = staged.into_iter().map(|(region, end)| async move {
+        let end = match end {
+            Ok(()) => show(region, plan, headers, size).await.map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         };
         (region, end)
     });
-    for (region, end) in future::join_all(ends).await {
-        match end {
-            Ok(()) => regions.push(region),
-            Err(reason) => failed.push((region, reason)),
-        }
-    }
-    let whole = match whole {
-        Some(whole) => Ok(whole),
-        None => read_back(plan, &regions, &failed).await,
-    };
-    let end = match whole {
-        Ok(whole) => {
-            let (headers, size) = (&headers(plan, &whole), whole.size);
-            let ends = regions.iter().map(|region| async move {
-                (region, show(region, plan, headers, size).await.map_err(|error| error.to_string()))
-            });
-            let ends = future::join_all(ends).await;
-            let failed = failed.iter().map(|(region, reason)| (region, Err(reason.clone())));
-            copied(whole, ends.into_iter().chain(failed).collect())
-        }
-        Err(error) => Err(error),
-    };
-    future::join_all(regions.iter().map(|region| tidy(region, &plan.staging))).await;
-    end
+    copied(whole, future::join_all(ends).await)
 }
 
 /// What is told of a copy, in the order of the settings' regions.
@@ -103,8 +123,8 @@ fn headers(plan: &Plan, whole: &Whole) -> ObjectHeaders {
 
 /// Makes an object of the parts, by the hidden key. Nobody else writes that: where there is one already, the answer to the
 /// request that made it was lost.
-async fn put_together(region: &Region, upload: &Upload, parts: Vec<Part>) -> Result<(), StoreError> {
-    match region.store.complete(upload, parts).await {
+async fn put_together(region: &Region, upload: &Upload, parts: &[Part]) -> Result<(), StoreError> {
+    match in_rounds(region, &upload.key, || region.store.complete(upload, parts.to_vec())).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_not_found() && region.store.head(&upload.key).await.is_ok() => Ok(()),
         Err(error) => {
@@ -115,9 +135,13 @@ async fn put_together(region: &Region, upload: &Upload, parts: Vec<Part>) -> Res
 }
 
 /// Checks an archive that did not go by whole, by reading what was put together from the first region that gives it.
-async fn read_back(plan: &Plan, regions: &[Region], failed: &[(Region, String)]) -> Result<Whole, CopyError> {
-    let mut reasons: Vec<_> = failed.iter().map(|(region, reason)| (region.name.clone(), reason.clone())).collect();
-    for region in regions {
+async fn read_back(plan: &Plan, staged: &[(&Region, Result<(), String>)]) -> Result<Whole, CopyError> {
+    let mut reasons = Vec::new();
+    for (region, end) in staged {
+        if let Err(reason) = end {
+            reasons.push((region.name.clone(), reason.clone()));
+            continue;
+        }
         match read_from(plan, region).await {
             Err(CopyError::Source(error)) => reasons.push((region.name.clone(), error.to_string())),
             end => return end,
@@ -139,8 +163,14 @@ async fn read_from(plan: &Plan, region: &Region) -> Result<Whole, CopyError> {
     check.finish(&plan.expected).await
 }
 
-/// Copies what was put together to its key, within the bucket, unless there is an object by that key.
+/// Copies what was put together to its key, within the bucket, unless there is an object by that key; and removes it then.
 async fn show(region: &Region, plan: &Plan, headers: &ObjectHeaders, size: u64) -> Result<Created, StoreError> {
+    let end = copy_to_key(region, plan, headers, size).await;
+    tidy(region, &plan.staging).await;
+    end
+}
+
+async fn copy_to_key(region: &Region, plan: &Plan, headers: &ObjectHeaders, size: u64) -> Result<Created, StoreError> {
     if region.store.head(&plan.key).await.is_ok() {
         return Ok(Created::Exists);
     }

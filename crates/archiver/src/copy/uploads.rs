@@ -30,7 +30,7 @@ struct Sending {
 }
 
 /// What a region has: an upload, and its parts.
-type Held = (Upload, Vec<Part>);
+pub(super) type Held = (Upload, Vec<Part>);
 
 /// What each region has, or why it has nothing.
 #[derive(Debug)]

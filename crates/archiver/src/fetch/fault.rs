@@ -84,6 +84,11 @@ impl FetchError {
     pub(super) fn new(url: &Url, fault: Fault) -> Self {
         Self { url: url.to_string(), fault }
     }
+
+    /// Whether what was read before it is as good as ever.
+    pub fn is_broken_off(&self) -> bool {
+        matches!(self.fault, Fault::Truncated { .. })
+    }
 }
 
 impl Fault {

@@ -123,7 +123,9 @@ impl Task {
         }
         let (attempts, pause) = match &self.pause {
             Some(pause) if pause.hops < MAX_HOPS => {
-                (self.attempts, Some(Pause { hops: pause.hops + 1, ..pause.clone() }))
+                // Going on is no new attempt, trying again is one.
+                let attempts = self.attempts + u32::from(matches!(self.state, State::Retry { .. }));
+                (attempts, Some(Pause { hops: pause.hops + 1, ..pause.clone() }))
             }
             None if self.attempts < MAX_ATTEMPTS => (self.attempts + 1, None),
             _ => return Taken::GiveUp(Box::new(self.given_up(now))),
@@ -182,6 +184,14 @@ impl Task {
         }
         let state = State::Retry { not_before: later(now, wait), reason: reason.to_owned() };
         Self { state, lease: None, pause: None, sent: now, changed: now, ..self.clone() }
+    }
+
+    /// The same, where what the regions have is as good as before: the next one goes on from there.
+    #[must_use]
+    pub fn postponed(&self, code: FailureCode, reason: &str, wait: Duration, memory: Duration, now: Timestamp) -> Self {
+        let retried = self.retried(code, reason, wait, memory, now);
+        let pause = self.pause.clone().filter(|_| !retried.is_over());
+        Self { pause, ..retried }
     }
 
     /// There is nothing to work with, and nobody waits: who wants it asks again.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use buildhub_http::Url;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::end::missing;
 use super::{Job, Looks, Outcome, WorkError};
-use crate::copy::{self, Control, Copied, CopyError, Ended, Plan, RegionEnd};
+use crate::copy::{self, Checkpoint, Control, Copied, CopyError, Ended, Plan, RegionEnd};
 use crate::fetch::{Fault, FetchError, Fetcher, Opened, Rest};
 use crate::request::Suffix;
 use crate::task::{FailureCode, Pause, Place, Task};
@@ -18,8 +19,10 @@ use crate::verify::Expected;
 const MARGIN: Duration = Duration::from_secs(90);
 /// How long a copy that was told to stop may take to clear up.
 const STOPPING: Duration = Duration::from_secs(20);
-/// The metadata that an archive's address at its source is in.
+/// The metadata that an archive's address at its source is in, where that is not too long: 2 KB are all that an object has
+/// for metadata (AWS, "Working with object metadata"), and its hash is among it.
 const SOURCE: &str = "source";
+const SOURCE_MAX: usize = 1900;
 
 impl Job<'_> {
     /// Reads the archive from its source, from the beginning or where the last worker left off, into every region that
@@ -43,9 +46,9 @@ impl Job<'_> {
             None => return Ok(Outcome::Lost),
             Some(None) => {
                 let reason = format!("{url} gave no answer in the time that there was");
-                return self.retry(FailureCode::SourceUnavailable, reason, None).await;
+                return self.postpone(FailureCode::SourceUnavailable, reason, None).await;
             }
-            Some(Some(Err(error))) => return self.unread(error, pause.is_some()).await,
+            Some(Some(Err(error))) => return self.unopened(error).await,
             Some(Some(Ok(opened))) => opened,
         };
         self.copy(looks, opened, &url, suffix, pause).await
@@ -60,7 +63,9 @@ impl Job<'_> {
         pause: Option<Pause>,
     ) -> Result<Outcome, WorkError> {
         let mut headers = opened.headers;
-        headers.metadata.insert(SOURCE.to_owned(), url.to_string());
+        if url.as_str().len() <= SOURCE_MAX {
+            headers.metadata.insert(SOURCE.to_owned(), url.to_string());
+        }
         let staging = pause.as_ref().map_or_else(|| self.staging(), |pause| pause.staging.clone());
         let plan = Plan {
             key: self.task().subject.key.clone(),
@@ -88,13 +93,19 @@ impl Job<'_> {
             }
             Ok(Ended::Paused(checkpoint)) => {
                 let bytes = checkpoint.bytes;
-                let (validator, staging) = (opened.validator.unwrap_or_default(), plan.staging);
-                let pause = |task: &Task, now| task.paused(checkpoint.clone(), validator.clone(), staging.clone(), now);
+                let pause = paused(checkpoint, opened.validator, plan.staging);
                 let ended = self.end(pause, Outcome::Paused { bytes }).await?;
                 if ended != Outcome::Lost {
                     self.send(Duration::ZERO).await;
                 }
                 Ok(ended)
+            }
+            Ok(Ended::BrokenOff(checkpoint, error)) => {
+                let pause = paused(checkpoint, opened.validator, plan.staging);
+                let (code, reason) = (FailureCode::SourceDamaged, error.to_string());
+                let (wait, memory) = (self.wait(None), self.worker.memory);
+                let next = |task: &Task, now| pause(task, now).postponed(code, &reason, wait, memory, now);
+                self.again(next, code, &reason, wait).await
             }
             Err(error) => self.uncopied(error).await,
         }
@@ -105,10 +116,20 @@ impl Job<'_> {
         match error {
             CopyError::Source(error) => self.unread(error, self.task().pause.is_some()).await,
             CopyError::Damaged(_) => self.retry(FailureCode::SourceDamaged, error.to_string(), None).await,
-            CopyError::Regions { .. } => self.retry(FailureCode::RegionsUnavailable, error.to_string(), None).await,
+            CopyError::Regions { reasons } => self.untaken("no region took it", &reasons).await,
             CopyError::Stopped => Ok(Outcome::Lost),
             CopyError::OutOfTime { bytes, took } => self.fail(FailureCode::SourceTooSlow, too_slow(bytes, took)).await,
             CopyError::Broken(_) => self.retry(FailureCode::WorkersLost, error.to_string(), None).await,
+        }
+    }
+
+    /// What comes of an archive whose source does not begin to answer. What the regions have of it is as good as before.
+    async fn unopened(&mut self, error: FetchError) -> Result<Outcome, WorkError> {
+        match error.fault {
+            Fault::Transient { retry_after, .. } => {
+                self.postpone(FailureCode::SourceUnavailable, error.to_string(), retry_after).await
+            }
+            _ => self.unread(error, self.task().pause.is_some()).await,
         }
     }
 
@@ -134,7 +155,7 @@ impl Job<'_> {
         let margin = self.margin();
         match self.deadline.remaining() {
             Some(left) => Control::until(Instant::now() + left.saturating_sub(margin), may_pause),
-            None => Control::default(),
+            None => Control::unhurried(may_pause),
         }
     }
 
@@ -169,6 +190,12 @@ async fn open(fetcher: &Fetcher, url: &Url, suffix: Suffix, pause: Option<&Pause
     }
 }
 
+/// A task that another goes on with.
+fn paused(copied: Checkpoint, validator: Option<String>, staging: String) -> impl Fn(&Task, Timestamp) -> Task {
+    let validator = validator.unwrap_or_default();
+    move |task, now| task.paused(copied.clone(), validator.clone(), staging.clone(), now)
+}
+
 /// What a copy says of each region.
 pub(super) fn places(copied: &Copied) -> impl Iterator<Item = (String, Place)> {
     copied.regions.iter().map(|copied| {
@@ -185,8 +212,8 @@ fn too_slow(bytes: u64, took: Duration) -> String {
     let seconds = took.as_secs().max(1);
     let speed = bytes / seconds;
     format!(
-        "the source is too slow for a worker's time: {bytes} bytes came in {seconds} s ({speed} bytes a second), and it \
-         gives no ranges to go on with. At that speed an archive of up to {bytes} bytes fits; `buildhub serve` has no \
+        "the source is too slow for a worker's time: {bytes} bytes came in {seconds} s ({speed} bytes a second), and \
+         another cannot go on from there. At that speed an archive of up to {bytes} bytes fits; `buildhub serve` has no \
          such limit"
     )
 }

@@ -40,17 +40,45 @@ impl Job<'_> {
         self.end(|task, now| task.failed(code, &*description, memory, now), Outcome::Failed(code)).await
     }
 
-    /// Tries again later, if it may; `asked` is how long the source wants to be left alone.
+    /// Tries again later, from the beginning, if it may; `asked` is how long the source wants to be left alone.
     pub(super) async fn retry(
         &mut self,
         code: FailureCode,
         reason: String,
         asked: Option<Duration>,
     ) -> Result<Outcome, WorkError> {
-        let wait = wait(self.task().attempts).max(asked.unwrap_or_default()).min(WAIT_MAX);
-        let memory = self.worker.memory;
-        let outcome = Outcome::Retrying { reason: reason.clone() };
-        let ended = self.end(|task, now| task.retried(code, &reason, wait, memory, now), outcome).await?;
+        let (wait, memory) = (self.wait(asked), self.worker.memory);
+        let next = |task: &Task, now| task.retried(code, &reason, wait, memory, now);
+        self.again(next, code, &reason, wait).await
+    }
+
+    /// Tries again later, from where another left off, if it may.
+    pub(super) async fn postpone(
+        &mut self,
+        code: FailureCode,
+        reason: String,
+        asked: Option<Duration>,
+    ) -> Result<Outcome, WorkError> {
+        let (wait, memory) = (self.wait(asked), self.worker.memory);
+        let next = |task: &Task, now| task.postponed(code, &reason, wait, memory, now);
+        self.again(next, code, &reason, wait).await
+    }
+
+    pub(super) fn wait(&self, asked: Option<Duration>) -> Duration {
+        wait(self.task().attempts).max(asked.unwrap_or_default()).min(WAIT_MAX)
+    }
+
+    /// Writes that it is tried again, and sends the message for that; or that it failed, with the last attempt.
+    pub(super) async fn again(
+        &mut self,
+        next: impl Fn(&Task, Timestamp) -> Task,
+        code: FailureCode,
+        reason: &str,
+        wait: Duration,
+    ) -> Result<Outcome, WorkError> {
+        let (attempt, code_name) = (self.task().attempts, code.as_str());
+        tracing::warn!(task = self.task().id, code = code_name, reason, attempt, ?wait, "an archive cannot be had now");
+        let ended = self.end(next, Outcome::Retrying { reason: reason.to_owned() }).await?;
         match (&ended, &self.task().state) {
             (Outcome::Retrying { .. }, State::Failure(_)) => Ok(Outcome::Failed(code)),
             (Outcome::Retrying { .. }, _) => {
@@ -63,13 +91,22 @@ impl Job<'_> {
 
     /// No region said whether it has the archive. A repair stays what it is, and comes again by itself.
     pub(super) async fn no_region(&mut self, looks: &Looks) -> Result<Outcome, WorkError> {
-        let reasons: Vec<_> = looks.silent.iter().map(|(region, reason)| format!("{region}: {reason}")).collect();
-        let reason = format!("no region answers: {}", reasons.join("; "));
         if let State::Success { size, sha256 } = self.task().state.clone() {
             let places = looks.places();
             let missing = places.len();
             return self.succeed((size, sha256), places, Outcome::AlreadyThere { missing }).await;
         }
+        self.untaken("no region answers", &looks.silent).await
+    }
+
+    /// No region has the archive, and none took it. What each said, names of machines and roles in it, is for the log: what
+    /// a task says, everybody may read.
+    pub(super) async fn untaken(&mut self, what: &str, reasons: &[(String, String)]) -> Result<Outcome, WorkError> {
+        for (region, reason) in reasons {
+            tracing::error!(task = self.task().id, region, reason, "a region does not take an archive");
+        }
+        let names: Vec<_> = reasons.iter().map(|(region, _)| region.as_str()).collect();
+        let reason = format!("{what} ({}); the archiver's log says why", names.join(", "));
         self.retry(FailureCode::RegionsUnavailable, reason, None).await
     }
 

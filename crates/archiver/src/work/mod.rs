@@ -131,7 +131,7 @@ impl Worker {
                 Taken::Stale => return Ok(Outcome::Stale),
                 Taken::Early => return Ok(Outcome::Early),
             };
-            let is_first = stored.task.lease.is_none() && stored.task.attempts == 0;
+            let is_first = stored.task.lease.is_none() && stored.task.attempts == 0 && stored.task.generation == 1;
             if let Some(stored) = self.tasks.replace(&stored, *taken).await? {
                 let hold = Hold::new(self.tasks.clone(), stored, owner);
                 let mut job = Job { worker: self, hold, clock, deadline };

@@ -40,7 +40,8 @@ impl Job<'_> {
         let Some(copied) = self.beating(copying, &control).await else { return Ok(Outcome::Lost) };
         match copied {
             Ok(Ended::Copied(copied)) => places.extend(super::bring::places(&copied)),
-            Ok(Ended::Paused(_)) => {}
+            // It was not to be paused.
+            Ok(Ended::Paused(_) | Ended::BrokenOff(..)) => {}
             Err(CopyError::Stopped) => return Ok(Outcome::Lost),
             Err(error) => {
                 tracing::error!(task = self.task().id, %error, "a region cannot be given an archive that another has");

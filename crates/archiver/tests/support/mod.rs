@@ -51,11 +51,27 @@ pub(crate) async fn moto() -> Site {
     Site { regions, variables, server: Server::Moto { _server: server } }
 }
 
+/// What a proxy does with the requests that it does not pass on.
+#[derive(Clone, Copy)]
+enum Way {
+    Deny,
+    Hang,
+}
+
 /// A site whose requests go through a proxy that denies those whose head has `step` in it.
 pub(crate) async fn west_without(step: &'static str) -> (Site, Denied) {
+    west_with(step, Way::Deny).await
+}
+
+/// A site whose requests go through a proxy that never answers those whose head has `step` in it.
+pub(crate) async fn west_that_hangs_at(step: &'static str) -> (Site, Denied) {
+    west_with(step, Way::Hang).await
+}
+
+async fn west_with(step: &'static str, way: Way) -> (Site, Denied) {
     let mut site = s3s().await;
     let endpoint = site.variables.get("AWS_ENDPOINT_URL").unwrap().to_owned();
-    let (proxy, denied) = proxy(endpoint, step).await;
+    let (proxy, denied) = proxy(endpoint, step, way).await;
     site.regions = open(&site.variables, Some(&proxy), ["east", "west"]).await;
     (site, denied)
 }
@@ -135,7 +151,7 @@ pub(crate) fn copied(end: Result<Ended, CopyError>) -> Copied {
     }
 }
 
-/// How often a proxy denied what it was asked.
+/// How often a proxy did not pass on what it was asked.
 pub(crate) struct Denied(Arc<AtomicUsize>);
 
 impl Denied {
@@ -144,8 +160,9 @@ impl Denied {
     }
 }
 
-/// Passes requests on to a server, each by a connection of its own, but for those whose head has `step` in it.
-async fn proxy(endpoint: String, step: &'static str) -> (String, Denied) {
+/// Passes requests on to a server, each by a connection of its own, but for those whose head begins with `step`, or has it
+/// in it where it is a header.
+async fn proxy(endpoint: String, step: &'static str, way: Way) -> (String, Denied) {
     let server = endpoint.strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -153,13 +170,19 @@ async fn proxy(endpoint: String, step: &'static str) -> (String, Denied) {
     let count = Arc::clone(&denied);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass_on(client, server.clone(), step, Arc::clone(&count)));
+            tokio::spawn(pass_on(client, server.clone(), step, way, Arc::clone(&count)));
         }
     });
     (address, Denied(denied))
 }
 
-async fn pass_on(mut client: TcpStream, server: String, step: &str, count: Arc<AtomicUsize>) -> std::io::Result<()> {
+async fn pass_on(
+    mut client: TcpStream,
+    server: String,
+    step: &str,
+    way: Way,
+    count: Arc<AtomicUsize>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
@@ -171,6 +194,9 @@ async fn pass_on(mut client: TcpStream, server: String, step: &str, count: Arc<A
     };
     if is_denied {
         count.fetch_add(1, Ordering::SeqCst);
+        if let Way::Hang = way {
+            return std::future::pending().await;
+        }
         let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         tokio::io::copy(&mut (&mut client).take(length.unwrap_or(0)), &mut tokio::io::sink()).await?;
         return client.write_all(b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;

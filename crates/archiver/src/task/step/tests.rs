@@ -148,7 +148,7 @@ fn what_nobody_takes_is_sent_again_and_what_is_over_is_removed_after_a_day() {
     assert_eq!(due, expected);
 }
 
-/// A.7, 5: a long queue is not made longer by those who wait.
+/// Changelog, row 5: a long queue is not made longer by those who wait.
 #[test]
 fn a_message_is_sent_again_less_and_less_often_and_then_the_task_is_given_up() {
     let (mut task, mut sent) = (pending(), Vec::new());
@@ -166,7 +166,7 @@ fn a_message_is_sent_again_less_and_less_often_and_then_the_task_is_given_up() {
     assert_eq!(end.state, State::Revoked);
 }
 
-/// A.7, 6: a task that is worked on is never cleared away, however old it is.
+/// Changelog, row 6: a task that is worked on is never cleared away, however old it is.
 #[test]
 fn a_worker_that_renews_its_lease_is_left_alone() {
     let mut task = started();
@@ -216,7 +216,7 @@ fn a_repair_leaves_the_archive_where_it_is_and_comes_less_and_less_often() {
     assert_eq!(waits, [300, 600, 1200, 2400, 3600, 3600]);
 }
 
-/// The texts of the compatibility table (A.2), and A.7, 3: every state has one.
+/// Changelog, row 3: every state has a text, and it is the original's where that had one.
 #[test]
 fn every_state_is_told_as_the_older_archiver_did() {
     let told: Vec<_> = every_state().iter().map(|(_, task)| (task.status().state, task.status().status)).collect();
