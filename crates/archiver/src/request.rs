@@ -129,15 +129,28 @@ impl Request {
 
     /// What its task is called: its key with `_` for `/`. Few requests share one; see [`Request::other_task_id`].
     pub fn task_id(&self) -> String {
-        self.key().replace('/', "_")
+        first_task_id(&self.key())
     }
 
     /// What its task is called where another request's has the first name already. No first name has a `~`.
     pub fn other_task_id(&self) -> String {
-        let digest = Sha256::digest(self.key());
-        let number = digest.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte));
-        format!("{}~{number:08x}", self.task_id())
+        other_task_id(&self.key())
     }
+}
+
+/// The names that the task about an archive of that key may have; none where no archive has such a key.
+pub(crate) fn task_ids(key: &str) -> Option<[String; 2]> {
+    key.split('/').any(is_archive).then(|| [first_task_id(key), other_task_id(key)])
+}
+
+fn first_task_id(key: &str) -> String {
+    key.replace('/', "_")
+}
+
+fn other_task_id(key: &str) -> String {
+    let digest = Sha256::digest(key);
+    let number = digest.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte));
+    format!("{}~{number:08x}", first_task_id(key))
 }
 
 impl FromStr for Revision {
@@ -267,7 +280,7 @@ mod tests {
         Request::new(repo, rev.parse()?, suffix.parse()?)?.of_subdir(subdir)
     }
 
-    /// Key format and task id of the compatibility table (A.2).
+    /// So that archives which the original wrote are found.
     #[test]
     fn keys_and_ids_are_those_of_the_original() {
         for (subdir, key, id) in [
@@ -283,7 +296,7 @@ mod tests {
         }
     }
 
-    /// Revisions were cut to twelve characters without a look at them (A.2); names that move are refused (A.7, 11).
+    /// Changelog, row 11: the original cut whatever it was given to twelve characters; names that move are refused.
     #[test]
     fn a_revision_is_a_hash_of_which_twelve_digits_are_used() {
         for whole in [REV, "42BF8560B395", "42bf8560b395aa", "42bf8560b3950123456789012345678901234567"] {
@@ -296,7 +309,7 @@ mod tests {
         assert!("0".repeat(41).parse::<Revision>().is_err());
     }
 
-    /// A.7, 13: what could lead an address elsewhere.
+    /// Changelog, row 13: what could lead an address elsewhere.
     #[test]
     fn parts_that_could_lead_elsewhere_are_refused_one_by_one() {
         for repo in [
@@ -361,7 +374,7 @@ mod tests {
         assert_eq!(request("a", REV, "zip", "b/"), request("a", REV, "zip", "b"));
     }
 
-    /// A.7, 12: `a/b_c` and `a_b/c` share their first name.
+    /// Changelog, row 12: `a/b_c` and `a_b/c` share their first name.
     #[test]
     fn requests_that_share_a_tasks_name_are_told_apart_by_the_other_one() {
         let (one, two) = (request("a/b_c", REV, "zip", "").unwrap(), request("a_b/c", REV, "zip", "").unwrap());
@@ -369,6 +382,17 @@ mod tests {
         assert_ne!(one.other_task_id(), two.other_task_id());
         let (first, rest) = one.other_task_id().split_once('~').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
         assert_eq!((first, rest.len()), (one.task_id(), 8));
+    }
+
+    #[test]
+    fn the_names_of_a_task_follow_from_its_archives_key_and_from_no_other() {
+        for subdir in ["", "b/c"] {
+            let request = request("a/b", REV, "zip", subdir).unwrap();
+            assert_eq!(task_ids(&request.key()), Some([request.task_id(), request.other_task_id()]));
+        }
+        for other in ["", "a/b", "a-42bf8560b395", "a.zip", "pub/firefox/build-42bf8560b39.zip"] {
+            assert_eq!(task_ids(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use buildhub_core::{SettingError, Variables};
 use buildhub_http::HttpSettings;
 use url::{Host, Url};
 
+use crate::copy::LARGEST;
 use crate::request::Suffix;
 use crate::source::{Source, Template};
 use crate::variables::default_of;
@@ -69,15 +70,14 @@ impl ArchiverSettings {
     pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
         let regions = regions(vars)?;
         let (tasks, tasks_s3) = tasks(vars, &regions)?;
-        let seconds = vars.parse(MEMORY, 60, "it is a whole number of seconds")?;
         Ok(Self {
             regions,
             sources: vec![hgmo(vars)?],
             tasks,
             tasks_s3,
             queue: vars.get(QUEUE).map(str::to_owned),
-            max_size: positive(vars, MAX_SIZE, 10 << 30)?,
-            failure_memory: Duration::from_secs(u64::min(seconds, MEMORY_MAX)),
+            max_size: max_size(vars)?,
+            failure_memory: failure_memory(vars)?,
             origins: origins(vars)?,
             address: address(vars)?,
             http: http(vars)?,
@@ -222,6 +222,25 @@ fn http(vars: &Variables) -> Result<HttpSettings, SettingError> {
     Ok(HttpSettings { retries, timeout, ..HttpSettings::default() })
 }
 
+fn max_size(vars: &Variables) -> Result<u64, SettingError> {
+    let most = LARGEST;
+    match positive(vars, MAX_SIZE, 10 << 30)? {
+        size if size > most => {
+            let allowed = format!("it is at most {most}, which is what one upload of parts can be");
+            Err(SettingError::invalid(MAX_SIZE, &size.to_string(), allowed))
+        }
+        size => Ok(size),
+    }
+}
+
+fn failure_memory(vars: &Variables) -> Result<Duration, SettingError> {
+    let allowed = format!("it is a whole number of seconds, at most {MEMORY_MAX} (a day)");
+    match vars.parse(MEMORY, 60, &allowed)? {
+        seconds if seconds > MEMORY_MAX => Err(SettingError::invalid(MEMORY, &seconds.to_string(), allowed)),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}
+
 fn positive(vars: &Variables, name: &'static str, default: u64) -> Result<u64, SettingError> {
     let allowed = "it is a whole number, 1 or more";
     match vars.parse(name, default, allowed)? {
@@ -304,7 +323,9 @@ mod tests {
             (SUFFIXES, "tar.xz"),
             (TASKS, "http://x"),
             (MAX_SIZE, "0"),
+            (MAX_SIZE, "100000000000"),
             (MEMORY, "soon"),
+            (MEMORY, "86401"),
             (ORIGINS, "https://a.example/"),
             (ORIGINS, "a.example"),
             (ADDRESS, "a.example"),

@@ -79,6 +79,15 @@ impl Rig {
         self.regions = Regions::open(&settings).await;
     }
 
+    /// From now on, regions whose bucket is not there.
+    async fn loses_buckets(&mut self, names: &[&str]) {
+        let mut settings = self.settings.regions.clone();
+        for region in settings.iter_mut().filter(|region| names.contains(&region.name.as_str())) {
+            "nowhere".clone_into(&mut region.bucket);
+        }
+        self.regions = Regions::open(&settings).await.with_patience(Duration::from_secs(20));
+    }
+
     /// A moment after the beginning.
     fn at(&self, seconds: i64) -> Timestamp {
         self.began + seconds.seconds()
@@ -149,6 +158,7 @@ fn done() -> BTreeMap<String, Place> {
     NAMES.map(|name| (name.to_owned(), Place::Done)).into()
 }
 
+/// Changelog, row 9: one reading feeds all regions.
 #[tokio::test]
 async fn an_archive_is_read_once_and_is_in_every_region() {
     for size in [SMALL, LARGE] {
@@ -227,7 +237,7 @@ async fn what_one_region_had_before_its_worker_died_is_brought_to_the_other_from
     rig.is_whole_everywhere(KEY).await;
 }
 
-/// A.7, 4 and 5: whatever number of messages there are.
+/// Changelog, rows 4 and 5: whatever number of messages there are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_workers_with_one_message_one_does_the_work() {
     let rig = Rig::start(Archive::gzip(SMALL)).await;
@@ -240,6 +250,7 @@ async fn of_workers_with_one_message_one_does_the_work() {
     rig.is_whole_everywhere(KEY).await;
 }
 
+/// Changelog, row 6: who works keeps the task, and who has lost it stops.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_whose_lease_was_taken_stops_and_leaves_nothing() {
     let rig = Rig::start(Archive::gzip(LARGE)).await;
@@ -263,12 +274,16 @@ async fn a_worker_whose_lease_was_taken_stops_and_leaves_nothing() {
     rig.is_whole_everywhere(KEY).await;
 }
 
+/// Changelog, row 7: what one region has counts, and what another lacks is copied later.
 #[tokio::test]
 async fn a_region_that_is_down_holds_nobody_back_and_gets_the_archive_when_it_is_back() {
     let mut rig = Rig::start(Archive::gzip(SMALL)).await;
     let message = rig.ask(KEY).await;
     rig.goes_down(&NAMES).await;
     assert!(matches!(rig.handle(&message, 0).await, Outcome::Retrying { .. }), "no region: later");
+    let said = rig.task(&message).await.status().status;
+    assert!(said.contains("no region answers (us-east-1, us-west-2)"), "{said}");
+    assert!(!said.contains("127.0.0.1"), "machines are named in the log, and not to everybody: {said}");
     assert_eq!(rig.source.requests(), 0, "without a region the source is not asked");
     rig.goes_down(&["us-east-1"]).await;
     let bytes = rig.archive.size();
@@ -285,6 +300,30 @@ async fn a_region_that_is_down_holds_nobody_back_and_gets_the_archive_when_it_is
     assert_eq!(rig.handle(&message, 2000).await, Outcome::Repaired { bytes, missing: 0 });
     assert_eq!((rig.source.requests(), rig.task(&message).await.regions), (1, done()));
     rig.is_whole_everywhere(KEY).await;
+}
+
+/// A missing bucket is a fault of the settings, and no bucket without the archive.
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_said_and_holds_the_other_region_back_as_little_as_one_that_is_down() {
+    let mut rig = Rig::start(Archive::gzip(SMALL)).await;
+    let message = rig.ask(KEY).await;
+    rig.loses_buckets(&NAMES).await;
+    assert!(matches!(rig.handle(&message, 0).await, Outcome::Retrying { .. }));
+    assert_eq!(rig.source.requests(), 0, "without a bucket the source is not asked");
+    rig.loses_buckets(&["us-west-2"]).await;
+    let bytes = rig.archive.size();
+    assert_eq!(rig.handle(&message, 60).await, Outcome::Copied { bytes, missing: 1 });
+    let Place::Missing(reason) = &rig.task(&message).await.regions["us-west-2"] else { panic!("it lacks it") };
+    assert!(reason.contains("s3://nowhere/: there is no such bucket; make it"), "{reason}");
+    rig.loses_buckets(&[]).await;
+    assert_eq!(rig.sweep(400).await.repairs, 1);
+    assert_eq!(rig.handle(&message, 400).await, Outcome::Repaired { bytes, missing: 0 });
+    rig.is_whole_everywhere(KEY).await;
+
+    rig.settings.tasks = "s3://nowhere/".parse().unwrap();
+    rig.tasks = Tasks::new(rig.settings.tasks_store().await);
+    let error = rig.worker().handle(&message, rig.at(500), Deadline::NONE).await.unwrap_err();
+    assert!(error.to_string().contains("there is no such bucket"), "its message comes again: {error}");
 }
 
 #[tokio::test]
@@ -304,7 +343,7 @@ async fn a_message_that_was_lost_is_sent_again_and_what_is_over_is_forgotten_aft
     assert_eq!(rig.has(KEY).await, [true, true], "the archive stays");
 }
 
-/// A.3: a finished task without its object is made anew.
+/// As by the original, a finished task without its object is made anew.
 #[tokio::test]
 async fn an_archive_removed_behind_its_state_is_brought_again_when_it_is_asked_for() {
     let rig = Rig::start(Archive::gzip(SMALL)).await;
@@ -321,7 +360,7 @@ async fn an_archive_removed_behind_its_state_is_brought_again_when_it_is_asked_f
     rig.is_whole_everywhere(KEY).await;
 }
 
-/// A.7, 1, 2 and 8: what a source does wrong, and what becomes of it.
+/// Changelog, rows 1, 2 and 8: what a source does wrong, and what becomes of it.
 #[tokio::test]
 async fn a_source_that_is_busy_or_breaks_off_is_tried_again_and_one_that_has_nothing_is_not() {
     let rig = Rig::start(Archive::gzip(LARGE)).await;
@@ -340,7 +379,7 @@ async fn a_source_that_is_busy_or_breaks_off_is_tried_again_and_one_that_has_not
         let status = task.status();
         assert_eq!(status.state, "FAILURE");
         assert!(status.status.contains("Could not get a valid response from src_url"), "{}", status.status);
-        assert!(matches!(task.ask(rig.subject(&key), rig.at(59)), Asked::Remembered(_)), "A.7, 2: it is remembered");
+        assert!(matches!(task.ask(rig.subject(&key), rig.at(59)), Asked::Remembered(_)), "it is remembered");
         assert!(matches!(task.ask(rig.subject(&key), rig.at(90)), Asked::Begin(_)));
     }
     let message = rig.ask(KEY).await;
@@ -392,6 +431,96 @@ async fn a_slow_source_is_gone_on_with_where_it_knows_ranges_and_else_fails_with
     let ranges = rig.source.ranges();
     assert!(ranges[0].is_none() && ranges[1..].iter().all(Option::is_some), "{ranges:?}");
     assert_eq!(rig.task(&message).await.attempts, 1, "going on is no new attempt");
+    rig.is_whole_everywhere(KEY).await;
+}
+
+/// What the regions have of an archive is not thrown away because its source has a bad minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_fails_in_the_middle_costs_nothing_of_what_is_there_where_it_knows_ranges() {
+    let rig = Rig::start(Archive { etag: Some("\"same\""), ..Archive::gzip(24 << 20) }).await;
+    let message = rig.ask(KEY).await;
+    rig.source.next([Misdeed::Cut(20 << 20), Misdeed::Status(503, Some(1)), Misdeed::Stall(1 << 20)]);
+    for seconds in [0, 1000] {
+        let outcome = rig.handle(&message, seconds).await;
+        assert!(matches!(outcome, Outcome::Retrying { .. }), "{outcome:?}");
+        let task = rig.task(&message).await;
+        assert_eq!((task.status().state, task.pause.map(|pause| pause.copied.bytes)), ("RETRY", Some(16 << 20)));
+        assert_eq!(rig.has(KEY).await, [false, false], "nothing can be seen");
+    }
+    assert_eq!(rig.sweep(1900).await.aborted, 0, "what was left off with is not nobody's");
+    let slow = rig.worker().handle(&message, rig.at(2000), Deadline::after(Duration::from_secs(4))).await.unwrap();
+    assert_eq!(slow, Outcome::Paused { bytes: 16 << 20 });
+    assert_eq!(rig.handle(&message, 3000).await, Outcome::Copied { bytes: rig.archive.size(), missing: 0 });
+    let rest = Some("bytes=16777216-".to_owned());
+    assert_eq!(rig.source.ranges(), [None, rest.clone(), rest.clone(), rest]);
+    assert_eq!(rig.task(&message).await.attempts, 3, "trying again is an attempt, going on is none");
+    rig.is_whole_everywhere(KEY).await;
+}
+
+#[tokio::test]
+async fn a_source_without_end_fails_at_the_most_that_an_archive_may_have_and_says_so() {
+    let mut rig = Rig::start(Archive::gzip(LARGE)).await;
+    rig.settings.max_size = 20 << 20;
+    rig.source.next([Misdeed::Endless]);
+    let message = rig.ask(KEY).await;
+    assert_eq!(rig.handle(&message, 0).await, Outcome::Failed(FailureCode::SourceTooLarge));
+    let status = rig.task(&message).await.status();
+    assert_eq!((status.state, status.src_url.as_str()), ("FAILURE", ""));
+    assert!(status.status.contains("larger than the 20971520 bytes"), "{}", status.status);
+    assert_eq!(rig.has(KEY).await, [false, false]);
+    rig.nothing_is_left().await;
+}
+
+/// S3 takes 2 KB of metadata with an object; an address may be longer.
+#[tokio::test]
+async fn an_address_that_is_too_long_for_metadata_is_left_out_of_it() {
+    let rig = Rig::start(Archive::gzip(SMALL)).await;
+    for (key, length) in [("short", 100), ("long", 2000)] {
+        let url = format!("{}{}", rig.source.url(), "x".repeat(length));
+        let task = Task::new(key, Subject { url: url.clone(), ..rig.subject(key) }, rig.began);
+        assert!(rig.tasks.create(&task).await.unwrap());
+        assert!(matches!(rig.handle(&task.message(), 0).await, Outcome::Copied { missing: 0, .. }));
+        let details = rig.regions.get("us-west-2").unwrap().store.details(key).await.unwrap();
+        assert_eq!(details.headers.metadata.get("source"), (length < 1000).then_some(&url));
+        let bytes: usize = details.headers.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(bytes <= 2048, "{bytes}");
+    }
+}
+
+/// Those of a worker that died while a bucket copied have the archive's own key.
+#[tokio::test]
+async fn uploads_by_an_archives_own_key_are_swept_unless_they_are_a_live_workers_or_another_programs() {
+    let rig = Rig::start(Archive::gzip(SMALL)).await;
+    let (held, other) = ("projects/held-42bf8560b395.zip", "projects/other-42bf8560b395.zip");
+    for key in [KEY, held] {
+        let message = rig.ask(key).await;
+        let stored = rig.tasks.load(&message.task).await.unwrap().unwrap();
+        let at = rig.at(if key == held { 0 } else { -3600 });
+        let buildhub_archiver::task::Taken::Work(task) = stored.task.take(1, "me", at) else { panic!("taken") };
+        rig.tasks.replace(&stored, *task).await.unwrap().unwrap();
+    }
+    let region = rig.regions.get("us-west-2").unwrap();
+    for key in [KEY, held, other] {
+        region.store.begin(key, &ObjectHeaders::default()).await.unwrap();
+    }
+    // The server dates every upload in 2010.
+    let swept = rig.sweep(60).await;
+    assert_eq!((swept.aborted, swept.faults), (1, 0));
+    let left: Vec<_> = region.store.uploads("", 10).await.unwrap().into_iter().map(|found| found.upload.key).collect();
+    assert_eq!(left, [held, other]);
+}
+
+#[tokio::test]
+async fn what_workers_of_an_earlier_generation_left_is_cleared_by_the_first_of_the_next() {
+    let rig = Rig::start(Archive::gzip(SMALL)).await;
+    let first = rig.ask(KEY).await;
+    rig.regions.get("us-west-2").unwrap().store.begin(KEY, &ObjectHeaders::default()).await.unwrap();
+    let stored = rig.tasks.load(&first.task).await.unwrap().unwrap();
+    let lost = stored.task.failed(FailureCode::WorkersLost, "all died", Duration::ZERO, rig.at(1));
+    let stored = rig.tasks.replace(&stored, lost).await.unwrap().unwrap();
+    let Asked::Begin(again) = stored.task.ask(rig.subject(KEY), rig.at(2)) else { panic!("it begins anew") };
+    let second = rig.tasks.replace(&stored, *again).await.unwrap().unwrap().task.message();
+    assert!(matches!(rig.handle(&second, 3).await, Outcome::Copied { missing: 0, .. }));
     rig.is_whole_everywhere(KEY).await;
 }
 

@@ -75,7 +75,7 @@ mod tests {
         Asked::read(&source, &request.segments()[2..], &request.query)
     }
 
-    /// The endpoint's parameters and their defaults (A.2).
+    /// The original's parameters and their defaults.
     #[test]
     fn the_last_segment_is_the_revision_and_the_rest_the_repository() {
         let asked =
@@ -88,7 +88,8 @@ mod tests {
         assert_eq!(plain.preferred_region, None);
     }
 
-    /// A.2: any other name is refused; A.7, 13: so is what could lead an address elsewhere, however it is written.
+    /// Changelog, row 13: what could lead an address elsewhere is refused, however it is written; and so is any other
+    /// parameter, as by the original.
     #[test]
     fn what_cannot_be_asked_for_is_refused_with_its_reason() {
         for (address, reason) in [

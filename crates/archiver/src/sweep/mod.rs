@@ -1,6 +1,6 @@
 //! What nobody works on any more: found, and sent again or removed.
 //!
-//! A schedule's turn looks at the tasks, and at what lies in the regions by hidden keys:
+//! A schedule's turn looks at the tasks, at uploads, and at what lies in the regions by hidden keys:
 //!
 //! | found | done |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | an archive that a region lacks | a message is sent, and a worker brings it there |
 //! | a task that has been over for a day | it is removed |
 //! | an upload or an object by a hidden key that is no live worker's | it is aborted or removed |
+//! | an upload by an archive's key that is no live worker's | it is aborted |
 //!
 //! Each change is made on condition that nobody else has changed the task, so that any number of sweepers may run beside
 //! one another. A turn looks at a bounded number of tasks, and the next one goes on from there.

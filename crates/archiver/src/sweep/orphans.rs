@@ -1,4 +1,4 @@
-//! Uploads and objects by hidden keys that are no live worker's.
+//! Uploads, and objects by hidden keys, that are no live worker's.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{LEAST, Sweeper, Swept};
 use crate::copy::INCOMING;
 use crate::regions::Region;
+use crate::request::task_ids;
 use crate::task::{Task, TaskError};
 
 /// The most of each that a turn looks at in one region.
@@ -51,8 +52,15 @@ impl Sweeper {
         known: &mut Known,
         swept: &mut Swept,
     ) -> Result<(), OrphanError> {
-        for found in region.store.uploads(INCOMING, MOST).await? {
-            if self.is_orphan(&found.upload.key, found.begun, now, known).await? {
+        // Those by hidden keys come first, as `.` comes before letters and digits.
+        for found in region.store.uploads("", MOST).await? {
+            let (key, begun) = (&found.upload.key, found.begun);
+            let is_orphan = if key.starts_with(INCOMING) {
+                self.is_orphan(key, begun, now, known).await?
+            } else {
+                self.is_left(key, begun, now, known).await?
+            };
+            if is_orphan {
                 tracing::info!(region = region.name, key = found.upload.key, "an upload is nobody's, and aborted");
                 region.store.abort(&found.upload).await?;
                 swept.aborted += 1;
@@ -82,16 +90,45 @@ impl Sweeper {
         let Some((id, name)) = key.strip_prefix(INCOMING).and_then(|rest| rest.split_once('/')) else {
             return Ok(true);
         };
+        let Some(task) = self.known(id, known).await? else { return Ok(true) };
+        let is_paused = task.pause.as_ref().is_some_and(|pause| pause.staging == key);
+        let owner = name.split_once('-').map(|(_, owner)| owner);
+        let is_held = task.lease.as_ref().is_some_and(|lease| Some(lease.owner.as_str()) == owner);
+        Ok(!(is_paused || is_held && is_live(task, now)))
+    }
+
+    /// Whether an upload by a key that anyone can see is of a worker that died while the bucket copied. Where no task is
+    /// about that key it is another program's.
+    async fn is_left(
+        &self,
+        key: &str,
+        since: Timestamp,
+        now: Timestamp,
+        known: &mut Known,
+    ) -> Result<bool, OrphanError> {
+        if now.duration_since(since) < YOUNG {
+            return Ok(false);
+        }
+        for id in task_ids(key).into_iter().flatten() {
+            if let Some(task) = self.known(&id, known).await?
+                && task.subject.key == key
+            {
+                return Ok(!is_live(task, now));
+            }
+        }
+        Ok(false)
+    }
+
+    async fn known<'k>(&self, id: &str, known: &'k mut Known) -> Result<Option<&'k Task>, OrphanError> {
         if !known.contains_key(id) {
             let task = self.tasks.load(id).await?.map(|stored| stored.task);
             known.insert(id.to_owned(), task);
         }
-        let Some(Some(task)) = known.get(id) else { return Ok(true) };
-        let is_paused = task.pause.as_ref().is_some_and(|pause| pause.staging == key);
-        let owner = name.split_once('-').map(|(_, owner)| owner);
-        let is_held = task.lease.as_ref().is_some_and(|lease| Some(lease.owner.as_str()) == owner);
-        // A lease that was over a moment ago may be renewed yet.
-        let is_live = task.lease.as_ref().is_some_and(|lease| now.duration_since(lease.until) < GRACE);
-        Ok(!(is_paused || is_held && is_live))
+        Ok(known.get(id).and_then(Option::as_ref))
     }
+}
+
+/// Whether somebody holds a task's lease. One that was over a moment ago may be renewed yet.
+fn is_live(task: &Task, now: Timestamp) -> bool {
+    task.lease.as_ref().is_some_and(|lease| now.duration_since(lease.until) < GRACE)
 }

@@ -89,7 +89,7 @@ fn a_whole_archive_is_told_with_its_size_and_hash() {
     }
 }
 
-/// Defect 8 of the original: a body that breaks off was taken for a whole one, for ever.
+/// Changelog, row 8: a body that breaks off was taken for a whole one, for ever.
 #[test]
 fn an_archive_that_breaks_off_anywhere_is_damaged() {
     let archives = [
