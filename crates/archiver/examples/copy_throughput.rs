@@ -118,13 +118,13 @@ async fn measure(url: &Url, endpoints: [&str; 2]) {
     };
     let control = Control::default();
     // Nothing tells when the last byte is read but that no more come.
-    let (mut last, mut read) = (Duration::ZERO, 0);
+    let (mut last, mut read, mut worked) = (Duration::ZERO, 0, Duration::ZERO);
     let copying = copy(opened.body, &plan, &control);
     tokio::pin!(copying);
     let end = loop {
         match tokio::time::timeout(Duration::from_millis(20), &mut copying).await {
             Ok(end) => break end,
-            Err(_) if control.bytes() > read => (read, last) = (control.bytes(), begun.elapsed()),
+            Err(_) if control.bytes() > read => (read, last, worked) = (control.bytes(), begun.elapsed(), cpu()),
             Err(_) => {}
         }
     };
@@ -136,9 +136,21 @@ async fn measure(url: &Url, endpoints: [&str; 2]) {
     println!("copy of {} bytes into {} regions:", copied.whole.size, copied.regions.len());
     println!("  read, sent and checked: {:.2} s", last.as_secs_f64());
     println!("  seen: {:.2} s", whole.as_secs_f64());
+    println!(
+        "  work of this process: {:.2} s, after the last byte {:.2} s",
+        cpu().as_secs_f64(),
+        cpu().saturating_sub(worked).as_secs_f64()
+    );
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or(" not known");
     println!("  memory at most:{peak}");
+}
+
+/// Processor time of this process (Linux, `proc_pid_stat(5)`: fields 14 and 15, in hundredths of a second).
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
+    Duration::from_millis(fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10)
 }
 
 fn region(name: &str, endpoint: &str) -> RegionSettings {

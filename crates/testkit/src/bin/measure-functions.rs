@@ -3,6 +3,7 @@
 //! ```text
 //! measure-functions events target/release/s3-event
 //! measure-functions fan-out target/release/s3-inventory --workers 1 --workers 4
+//! measure-functions redirects target/release/archiver-api
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use buildhub_testkit::emulator::Emulator;
 use buildhub_testkit::event_source::{EventSource, Mapping};
 use buildhub_testkit::kinto::{Backend, KintoServer};
 use buildhub_testkit::moto::{Moto, QueueSettings};
+use buildhub_testkit::s3::S3Server;
 use buildhub_testkit::sample::{Inventory, Kind, Object, Sample, SampleSpec};
 use buildhub_testkit::site::{ArchiveSite, Content};
 use clap::{Parser, Subcommand};
@@ -55,6 +57,14 @@ enum What {
         #[arg(long, default_value_t = 8)]
         parts: usize,
     },
+    /// From a request for an archive that is there to the redirection, one request after another.
+    Redirects {
+        /// The program of archiver-api.
+        function: PathBuf,
+        /// How many requests.
+        #[arg(long, default_value_t = 1000)]
+        requests: usize,
+    },
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -62,6 +72,7 @@ async fn main() -> ExitCode {
     let measured = match Arguments::parse().what {
         What::Events { function, events } => measure_events(&function, events).await,
         What::FanOut { function, workers, rows, parts } => measure_fan_out(&function, &workers, rows, parts).await,
+        What::Redirects { function, requests } => measure_redirects(&function, requests).await,
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,
@@ -129,9 +140,7 @@ async fn measure_events(function: &Path, events: usize) -> Outcome {
         function.invoke(&event(&object.key)).await?;
         requests.entry(kind(object)).or_default().push(site.requests() - before);
     }
-    took.sort_unstable();
-    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
-    say(format_args!("event to stored record, {} events: p50 {:.1} ms, p99 {:.1} ms", took.len(), at(50), at(99)))?;
+    say_shares("event to stored record", took)?;
     say(format_args!("memory of the function: {:.1} MiB", mebibytes(function.peak_memory())))?;
     for (kind, mut counts) in requests {
         counts.sort_unstable();
@@ -140,6 +149,53 @@ async fn measure_events(function: &Path, events: usize) -> Outcome {
         say(format_args!("requests to the archive, {kind}: {median} ({least} to {most}, {} events)", counts.len()))?;
     }
     Ok(())
+}
+
+/// Half of them took no longer than this, and but for one of a hundred no longer than that.
+fn say_shares(what: &str, mut took: Vec<Duration>) -> io::Result<()> {
+    took.sort_unstable();
+    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
+    say(format_args!("{what}, {} times: p50 {:.1} ms, p99 {:.1} ms", took.len(), at(50), at(99)))
+}
+
+async fn measure_redirects(function: &Path, requests: usize) -> Outcome {
+    let store = S3Server::start().await?;
+    let folder = store.create_bucket("east")?.join("projects");
+    store.create_bucket("west")?;
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("ash-42bf8560b395.tar.gz"), "an archive")?;
+    let mut variables = settings(&[
+        ("ARCHIVER_S3_BUCKETS", "us-east-1=east,us-west-2=west".to_owned()),
+        ("ARCHIVER_QUEUE_URL", format!("{}/queue", store.endpoint())),
+    ]);
+    variables.extend(store.variables());
+    let function = start(function, &variables, 1).await?;
+    for (what, region) in [("a redirection to the nearest region", "us-east-1"), ("to another", "us-west-2")] {
+        let request = asked(region);
+        let mut took = Vec::new();
+        // The first request also makes connections.
+        function.invoke(&request).await?;
+        for _ in 0..requests {
+            let began = Instant::now();
+            let answer = function.invoke(&request).await?;
+            took.push(began.elapsed());
+            if answer.get("statusCode") != Some(&json!(302)) {
+                return Err(format!("it is no redirection: {answer}").into());
+            }
+        }
+        say_shares(what, took)?;
+    }
+    say(format_args!("memory of the function: {:.1} MiB", mebibytes(function.peak_memory())))?;
+    Ok(())
+}
+
+/// As an HTTP API sends it.
+fn asked(region: &str) -> Value {
+    let path = "/archiver/hgmo/projects/ash/42bf8560b395";
+    json!({ "version": "2.0", "rawPath": path, "rawQueryString": format!("preferred_region={region}"),
+            "headers": { "accept": "*/*" }, "isBase64Encoded": false,
+            "requestContext": { "domainName": "archives.example", "http": { "method": "GET", "path": path },
+                "requestId": "one", "stage": "$default" } })
 }
 
 /// As `EventBridge` sends it: the key stands as it is.
