@@ -58,9 +58,15 @@ async fn function(name: &str, settings: &[(String, String)], size: usize) -> Arc
 impl Cloud {
     /// A cloud whose archives come from where the template says.
     async fn new(template: &str) -> Self {
+        let cloud = Self::without_west(template).await;
+        cloud.west.create_bucket(WEST).await.unwrap();
+        cloud
+    }
+
+    /// The same, in whose west nobody has made the bucket yet.
+    async fn without_west(template: &str) -> Self {
         let (east, west) = (Arc::new(Moto::start().await.unwrap()), Moto::start().await.unwrap());
         east.create_bucket(EAST).await.unwrap();
-        west.create_bucket(WEST).await.unwrap();
         // A message that a worker died with does not come again by itself while a test goes on.
         let patient = QueueSettings { visibility: 3600, ..QueueSettings::default() };
         let queue: Queue = east.create_queue("archives", &patient).await.unwrap();
@@ -149,7 +155,12 @@ impl Cloud {
             task[name] = past.clone();
         }
         self.east.put_object(EAST, &key, task.to_string()).await.unwrap();
-        let message = json!({ "task": id, "generation": task["generation"] });
+        self.send_again(id).await;
+    }
+
+    /// Sends the message of a task's first generation, as the sweep would some minutes later.
+    async fn send_again(&self, id: &str) {
+        let message = json!({ "task": id, "generation": 1 });
         self.east.send(&self.queue, &message.to_string(), None).await.unwrap();
     }
 
@@ -285,5 +296,34 @@ async fn a_worker_that_is_killed_in_the_middle_is_followed_by_another_and_leaves
     assert_eq!((&swept["seen"], &swept["sent"], &swept["faults"]), (&json!(1), &json!(0), &json!(0)), "{swept}");
     let key = format!("projects/ash-{ANY}.tar.gz");
     assert_eq!(cloud.objects().await, (vec![key.clone()], vec![key]));
+    cloud.messages.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_takes_nothing_holds_nobody_back_and_has_the_archive_once_it_is_mended() {
+    let source = SourceServer::start(Archive::gzip(12 << 20)).await.unwrap();
+    let cloud = Cloud::without_west(&source.template()).await;
+    let path = format!("/archiver/hgmo/projects/ash/{ANY}?preferred_region=us-west-2");
+    let status = location(&cloud.get(&path).await);
+    let (result, _) = cloud.until_over(&status).await;
+    assert_eq!(result["state"], "SUCCESS", "{result}");
+    let regions = |result: &Value| result["s3_urls"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(regions(&result), ["us-east-1"]);
+    let near = location(&cloud.get(&path).await);
+    assert!(near.starts_with(&cloud.east.endpoint()), "{near}");
+    assert!(cloud.worker.logs().unwrap().contains("there is no such bucket; make it"));
+
+    cloud.west.create_bucket(WEST).await.unwrap();
+    cloud.send_again(&format!("projects_ash-{ANY}.tar.gz")).await;
+    let mut turn = tokio::time::interval(Duration::from_millis(50));
+    let mended = async {
+        while regions(&cloud.status(&status).await) != ["us-east-1", "us-west-2"] {
+            turn.tick().await;
+        }
+    };
+    tokio::time::timeout(LONG, mended).await.unwrap();
+    let near = location(&cloud.get(&path).await);
+    assert!(near.starts_with(&cloud.west.endpoint()), "{near}");
+    assert_eq!(source.requests(), 1, "the source is not asked for what a region has");
     cloud.messages.stop().await.unwrap();
 }
