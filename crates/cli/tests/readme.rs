@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use buildhub_core::variables::Variable;
 
 const README: &str = include_str!("../../../README.md");
 const LOGGING: &str = include_str!("../../../LOGGING.md");
+const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
 
 /// Every document, by its name.
 const DOCUMENTS: [(&str, &str); 5] = [
@@ -18,7 +20,7 @@ const DOCUMENTS: [(&str, &str); 5] = [
     ("LOGGING.md", LOGGING),
     ("ARCHITECTURE.md", include_str!("../../../ARCHITECTURE.md")),
     ("CONTRIBUTING.md", include_str!("../../../CONTRIBUTING.md")),
-    ("CHANGELOG.md", include_str!("../../../CHANGELOG.md")),
+    ("CHANGELOG.md", CHANGELOG),
 ];
 
 /// Folders whose files the documents name.
@@ -90,4 +92,33 @@ fn every_file_that_a_document_names_is_there() {
             assert!(root.join(file).exists(), "{name} names {file}");
         }
     }
+}
+
+/// What a source file's comments name: `Changelog, rows 4 and 5: …`.
+fn add_rows(source: &str, rows: &mut BTreeSet<u32>) {
+    for comment in source.split("/// Changelog, row").skip(1) {
+        let (named, _) = comment.split_once(':').unwrap();
+        rows.extend(named.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse::<u32>().ok()));
+    }
+}
+
+fn add_rows_below(folder: &Path, rows: &mut BTreeSet<u32>) {
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            add_rows_below(&path, rows);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            add_rows(&std::fs::read_to_string(&path).unwrap(), rows);
+        }
+    }
+}
+
+#[test]
+fn all_that_is_otherwise_than_in_the_original_archiver_has_a_test_that_names_its_row() {
+    let (_, table) = CHANGELOG.split_once("### Changed from the original archiver").unwrap();
+    let numbers = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(' ')?.0.parse::<u32>().ok());
+    let (rows, mut named) = (numbers.collect::<BTreeSet<_>>(), BTreeSet::new());
+    assert_eq!(rows, (1..=15).collect());
+    add_rows_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../archiver"), &mut named);
+    assert_eq!(named, rows);
 }
