@@ -20,12 +20,19 @@
 //! | [`lock`] | what it means exactly; its key; what differs between two |
 //! | [`digest`] | hashes as they are written |
 //! | [`places`] | where a definition's addresses lead, and what is there |
+//! | [`publish`] | what is published, where, in which order; the list of environments |
+//! | [`catalogue`] | what is published, for those who read it |
+//! | [`settings`], [`variables`] | what a program is told |
 //! | [`progress`] | how far work is |
 //! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
 
+pub mod catalogue;
 pub mod definition;
 pub mod digest;
 pub mod lock;
 pub mod places;
 pub mod progress;
+pub mod publish;
+pub mod settings;
 pub mod tree;
+pub mod variables;

@@ -38,6 +38,10 @@ pub enum Group {
     Archiver,
     /// Archives of source revisions: whoever asks for them.
     Asking,
+    /// Build environments: whoever makes and publishes them.
+    Environments,
+    /// Build environments: whoever reads what is published.
+    Published,
     /// Every program.
     Program,
 }

@@ -2,8 +2,17 @@
 //!
 //! Labels say who uses an environment. They do not change what it is, so they have no part in its lock.
 
+mod check;
+mod error;
+
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use check::PHASES;
+pub(crate) use check::is_sha256;
+pub use error::DefinitionError;
 
 /// An environment as its release team describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -32,6 +41,19 @@ pub struct Definition {
     /// Who uses it.
     #[serde(default, rename = "label")]
     pub labels: Vec<Label>,
+}
+
+impl Definition {
+    /// Reads a definition and checks it. `file` is what errors call it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, DefinitionError> {
+        let syntax = |error: toml::de::Error| DefinitionError::Syntax {
+            file: file.to_owned(),
+            reason: error.to_string().trim_end().to_owned(),
+        };
+        let definition: Self = toml::from_str(text).map_err(syntax)?;
+        check::check(&definition, file)?;
+        Ok(definition)
+    }
 }
 
 /// The table `[environment]`.
@@ -217,3 +239,19 @@ pub struct Label {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
 }
+
+impl fmt::Display for Label {
+    /// `mozilla-central/linux64/firefox`, then build type and channel where they are said; a `-` stands for a build type
+    /// that is not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.branch, self.platform, self.product)?;
+        match (&self.build_type, &self.channel) {
+            (None, None) => Ok(()),
+            (Some(build_type), None) => write!(f, "/{build_type}"),
+            (build_type, Some(channel)) => write!(f, "/{}/{channel}", build_type.as_deref().unwrap_or("-")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,9 @@
 //! (RFC 8785) is the build's [key](Lock::key). Its [`Provenance`] says where those bytes were found, and may change while
 //! the build stays the same.
 
+mod diff;
+mod file;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{Alternative, Exclude, Group, Scriptlet, SourceKind, SourcesPolicy, User};
 use crate::digest::hex;
+
+pub use diff::{Changed, Decision, Diff};
+pub use file::{ASSEMBLY, LIMIT};
 
 /// A definition, resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +141,9 @@ pub struct Provenance {
     pub resolved: Option<Timestamp>,
     /// The SHA-256 of each repository's `repomd.xml`, by the repository's id.
     pub repomd: BTreeMap<String, String>,
+    /// Bytes of all files of its packages together, where their repositories say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<u64>,
     /// The addresses of files by their SHA-256: packages, source packages, the root.
     pub addresses: BTreeMap<String, String>,
 }
@@ -154,29 +163,23 @@ pub enum LockError {
     /// It cannot be made JSON.
     #[error("the lock cannot be written: {0}")]
     Write(#[source] serde_json::Error),
+    /// It is no lock.
+    #[error("{file} is no lock: {source}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What, and where.
+        source: serde_json::Error,
+    },
+    /// It is one that cannot be built.
+    #[error("{file} cannot be used: {reason}")]
+    Value {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lock() -> Lock {
-        let json = include_str!("../../tests/fixtures/lock/two-packages.json");
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn the_key_follows_what_decides_the_bytes_and_nothing_else() {
-        let first = lock();
-        let key = first.key().unwrap();
-        assert_eq!(key.len(), 64);
-
-        let mut moved = first.clone();
-        moved.provenance.addresses.insert("00".into(), "https://elsewhere.example/".into());
-        assert_eq!(moved.key().unwrap(), key);
-
-        let mut other = first;
-        other.identity.packages[0].sha256 = "0".repeat(64);
-        assert_ne!(other.key().unwrap(), key);
-    }
-}
+mod tests;

@@ -66,6 +66,12 @@ impl Places {
         Ok(Fetched { size, sha256: hex(&sink.hash.finalize()) })
     }
 
+    /// How many bytes are at an address, where that can be told without reading them.
+    pub async fn size(&self, address: &Address) -> Result<Option<u64>, FetchError> {
+        // The body is not read: it ends with the connection.
+        Ok(self.open(address).await?.expected)
+    }
+
     /// Reads all of it, again from its beginning where it breaks off; how much it is.
     async fn whole(
         &self,

@@ -6,6 +6,7 @@ mod fetch;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use buildhub_core::SettingError;
 use buildhub_core::Variables;
@@ -18,7 +19,7 @@ pub use fetch::Fetched;
 /// Reads what addresses lead to.
 #[derive(Debug)]
 pub struct Places {
-    stores: Stores,
+    stores: Arc<Stores>,
     http: Http,
 }
 
@@ -102,7 +103,10 @@ impl Places {
     /// Buckets are reached by `s3`, the web by `http`. No machine of this link is connected to: clouds keep a machine's
     /// credentials there.
     pub fn new(s3: S3Settings, http: &HttpSettings) -> Result<Self, HttpError> {
-        Ok(Self { stores: Stores::new(s3), http: Http::guarded(http, &Guard::new(|_, address| is_beyond(address)))? })
+        Ok(Self {
+            stores: Arc::new(Stores::new(s3)),
+            http: Http::guarded(http, &Guard::new(|_, address| is_beyond(address)))?,
+        })
     }
 
     /// As the settings say.
@@ -115,7 +119,7 @@ impl Places {
     }
 
     /// The stores, for those who write.
-    pub fn stores(&self) -> &Stores {
+    pub fn stores(&self) -> &Arc<Stores> {
         &self.stores
     }
 

@@ -1,0 +1,97 @@
+//! A store that is watched, and that may die at any write.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use buildhub_core::store::{
+    Attributes, Listing, Object, ObjectHeaders, ObjectStore, SharedStore, StoreError, StoreErrorKind, Version,
+    Versioned,
+};
+use bytes::Bytes;
+
+/// Hands everything on, notes what was written, and writes no more when its time is over.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    inner: SharedStore,
+    written: Mutex<Vec<String>>,
+    left: AtomicUsize,
+}
+
+impl Watched {
+    /// Dies before the write with this number, from 0.
+    pub(crate) fn dying(inner: &SharedStore, at: usize) -> Self {
+        Self { inner: SharedStore::clone(inner), written: Mutex::default(), left: AtomicUsize::new(at) }
+    }
+
+    /// Lives on.
+    pub(crate) fn new(inner: &SharedStore) -> Self {
+        Self::dying(inner, usize::MAX)
+    }
+
+    /// The keys that were written or removed, in their order.
+    pub(crate) fn written(&self) -> Vec<String> {
+        self.written.lock().unwrap().clone()
+    }
+
+    fn write(&self, key: &str) -> Result<(), StoreError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| StoreError::new(StoreErrorKind::Other, "write", key, "the publisher was killed"))?;
+        self.written.lock().unwrap().push(key.to_owned());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Watched {
+    async fn get(&self, key: &str) -> Result<Object, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Attributes, StoreError> {
+        self.inner.head(key).await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.write(key)?;
+        self.inner.put(key, bytes).await
+    }
+
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        self.write(key)?;
+        self.inner.create(key, bytes).await
+    }
+
+    async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError> {
+        self.write(key)?;
+        self.inner.create_from(key, file, headers).await
+    }
+
+    async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {
+        self.inner.read(key, limit).await
+    }
+
+    async fn replace(&self, key: &str, bytes: Bytes, version: &Version) -> Result<Option<Version>, StoreError> {
+        self.write(key)?;
+        self.inner.replace(key, bytes, version).await
+    }
+
+    async fn remove(&self, key: &str, version: &Version) -> Result<bool, StoreError> {
+        self.write(key)?;
+        self.inner.remove(key, version).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.write(key)?;
+        self.inner.delete(key).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Listing, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+}
