@@ -176,6 +176,7 @@ def main(given: list[str], trial: list[str] | None = None) -> int:
         return 1
     except BaseException:
         files.restore()
+        print("\nkinto/bin/upgrade: it did not come to its end, so all is as it was", file=sys.stderr)
         raise
     print("\nReview it with `git diff kinto`, complete the entry in kinto/CHANGELOG.md, and commit it.")
     return 0

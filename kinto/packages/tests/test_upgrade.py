@@ -134,7 +134,7 @@ def signals():
 
 
 @pytest.mark.parametrize("early", ["INT", "TERM", "HUP"])
-def test_who_ends_it_early_ends_the_tests_and_finds_all_as_it_was(made, signals, early):
+def test_who_ends_it_early_ends_the_tests_and_finds_all_as_it_was(made, signals, capsys, early):
     wheel(made.index, "shop", "2.0.0", ("till",))
     before = made.state()
     stopped = made.index / "stopped"
@@ -144,6 +144,7 @@ def test_who_ends_it_early_ends_the_tests_and_finds_all_as_it_was(made, signals,
         made.upgrade("--all", tests=("sh", "-c", 'sh -c "$0"; true', server))
     assert stopped.exists()
     assert made.state() == before
+    assert "all is as it was" in capsys.readouterr().err
 
 
 def test_who_skips_the_tests_is_warned(made, capsys):
