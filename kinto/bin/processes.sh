@@ -14,13 +14,13 @@ alive() {
 }
 
 # end FILE SIGNAL ARGUMENT...: ends that process, if it is alive, and forgets its id. Fails when it does not end within
-# forty seconds: uWSGI gives the requests under way thirty.
+# ninety seconds: uWSGI gives the requests under way thirty, and PostgreSQL first writes to disk what it has in memory.
 end() {
     _ended=$1 _signal=$2
     shift 2
     if alive "$_ended" "$@"; then
         kill -s "$_signal" "$(cat "$_ended")" 2>/dev/null || true
-        for _ in $(seq 400); do
+        for _ in $(seq 900); do
             alive "$_ended" "$@" || break
             sleep 0.1
         done

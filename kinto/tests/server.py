@@ -61,7 +61,7 @@ class Server:
     def run(self, program, *arguments, check=True, **variables):
         """One of the distribution's programs; the environment is the server's and these."""
         line = [str(KINTO / "bin" / program), *map(str, arguments)]
-        done = subprocess.run(line, env=self.environment(**variables), text=True, capture_output=True, timeout=300)
+        done = subprocess.run(line, env=self.environment(**variables), text=True, capture_output=True, timeout=600)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(line)}: {done.stdout}{done.stderr}")
         return done
