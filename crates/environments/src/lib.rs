@@ -25,8 +25,14 @@
 //! | [`settings`], [`variables`] | what a program is told |
 //! | [`progress`] | how far work is |
 //! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
+//! | [`chroot`] | an uploaded root, read and judged |
+//! | [`archive`] | a tree as a compressed tar |
+//! | [`decompress`] | gzip, bzip2, xz and zstd, told apart and read |
 
+pub mod archive;
 pub mod catalogue;
+pub mod chroot;
+pub mod decompress;
 pub mod definition;
 pub mod digest;
 pub mod lock;
@@ -34,5 +40,6 @@ pub mod places;
 pub mod progress;
 pub mod publish;
 pub mod settings;
+mod tar;
 pub mod tree;
 pub mod variables;

@@ -3,10 +3,12 @@
 //! Contents lie in a [`Spool`] on disk, so that memory holds names and numbers only, and files can be written in another
 //! order than they were read.
 
+mod parents;
 mod spool;
 
 use std::collections::BTreeMap;
 
+pub use parents::add_missing_parents;
 pub use spool::{Content, Spool, SpoolError};
 
 /// A path in an environment: bytes, without a leading slash, without `.` and `..`, without a slash at its end. The root

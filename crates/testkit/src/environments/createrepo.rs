@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{ToolError, run};
 
-/// How a repository's metadata is compressed. Debian 12's createrepo_c knows no zstd.
+/// How a repository's metadata is compressed. Debian 12's `createrepo_c` knows no zstd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum Metadata {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{ToolError, run};
 
-/// A key of OpenPGP, in a key ring of its own that is gone when this is dropped.
+/// An `OpenPGP` key, in a key ring of its own that is gone when this is dropped.
 #[derive(Debug)]
 pub struct Signer {
     home: TempDir,

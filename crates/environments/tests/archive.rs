@@ -1,0 +1,131 @@
+//! An archive of a tree: the same bytes each time, and others' programs read it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod roots;
+
+use std::num::NonZeroU32;
+
+use buildhub_environments::archive::{self, Archive, ArchiveError};
+use buildhub_environments::lock::Encoder;
+use buildhub_environments::tree::{Content, Entries, Entry, Kind, Path, Spool};
+use roots::{Tar, identity, is_root, pipe, read, run};
+
+/// The encoder with small blocks, so that little is enough for several.
+fn small_blocks() -> Encoder {
+    Encoder { block_size: 1 << 20, ..archive::encoder() }
+}
+
+fn compress(entries: &Entries, spool: &Spool, threads: u32) -> (Archive, Vec<u8>) {
+    let mut out = Vec::new();
+    let threads = NonZeroU32::new(threads).unwrap();
+    let mut done = 0;
+    let archive =
+        archive::write(entries, spool, &small_blocks(), threads, &mut out, &mut |bytes| done = bytes).unwrap();
+    assert_eq!((done, archive.size), (archive.tar_size, out.len() as u64));
+    assert_eq!(archive.tar_size, archive::tar_size(entries));
+    (archive, out)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    String::from_utf8(pipe("sha256sum", &[], bytes)).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
+/// Three and a half blocks that compress.
+fn large() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let words: Vec<[u8; 4096]> = (0..64).map(|_| std::array::from_fn(|_| random.u8(..))).collect();
+    (0..7 << 7).flat_map(|_| words[random.usize(..64)]).collect()
+}
+
+#[test]
+fn one_lock_gives_the_same_bytes_with_any_number_of_threads() {
+    let tar = Tar::default().file("usr/large", &large()).folder("etc").file("etc/hosts", b"x").end();
+    let (root, spool) = read(&tar, &identity()).unwrap();
+    let (first, bytes) = compress(&root.entries, &spool, 1);
+    assert!(bytes.len() as u64 * 2 < first.tar_size);
+    for threads in [2, 3] {
+        let (again, others) = compress(&root.entries, &spool, threads);
+        assert_eq!(again, first);
+        assert!(others == bytes, "{threads} threads give other bytes");
+    }
+    // The names are those of the bytes, and `xz` finds several blocks in them.
+    assert_eq!(first.sha256, sha256(&bytes));
+    assert_eq!(first.tar_sha256, sha256(&pipe("xz", &["-dc"], &bytes)));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.xz"), &bytes).unwrap();
+    let list = run("xz", &["--robot", "--list", "a.xz"], folder.path());
+    let blocks: Vec<&str> = list.lines().find(|line| line.starts_with("file")).unwrap().split('\t').collect();
+    assert_eq!((blocks[2], blocks[6]), ("4", "CRC64"), "{list}");
+
+    // The tar by itself is the same, and what was read of it is read of it again.
+    let mut plain = Vec::new();
+    let written = archive::write_tar(&root.entries, &spool, &mut plain, &mut |_| {}).unwrap();
+    assert_eq!(written, (first.tar_sha256, first.tar_size));
+    let (again, _) = read(&plain, &identity()).unwrap();
+    let without_place = |entries: Entries| {
+        let clean = |entry: Entry| match entry.kind {
+            Kind::File(content) => Entry { kind: Kind::File(Content { at: 0, ..content }), ..entry },
+            _ => entry,
+        };
+        entries.into_iter().map(|(path, entry)| (path, clean(entry))).collect::<Entries>()
+    };
+    assert_eq!(without_place(again.entries), without_place(root.entries));
+}
+
+#[test]
+fn gnu_tar_unpacks_an_archive_as_the_root_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let [before, after] = ["before", "after"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&before).unwrap();
+    std::fs::create_dir(&after).unwrap();
+    let script = "d=$(printf 'd%.0s' $(seq 150)); n=$(printf 'n%.0s' $(seq 120)); mkdir -p usr/lib $d; printf x >usr/a; \
+                  ln usr/a usr/z; ln -s /usr/a $d/absolute; printf 'y%.0s' $(seq 1000) >$d/$n; touch -d @7 usr/a; \
+                  touch -d @8589934592 usr/lib; chmod 1777 usr/lib; chmod 0 $d/$n";
+    run("sh", &["-ec", script], &before);
+    if is_root() {
+        run("sh", &["-ec", "chown 3000000:7 usr/lib; chown -h 5:6 d*/absolute; setcap cap_net_raw+ep usr/a"], &before);
+    }
+    let upload = pipe("tar", &["-C", before.to_str().unwrap(), "-c", "--xattrs", "--xattrs-include=*", "."], b"");
+    let mut identity = identity();
+    identity.setuid = vec!["/usr/a".into(), "/usr/z".into()];
+    let (root, spool) = read(&upload, &identity).unwrap();
+    let (_, archive) = compress(&root.entries, &spool, 1);
+    pipe("tar", &["-C", after.to_str().unwrap(), "-xJp", "--xattrs", "--xattrs-include=*"], &archive);
+    let list = "find . -printf '%p %y %m %U %G %Ts %n %l\\n' | sed 's/[.]0*$//' | sort; find . -type f -exec sha256sum {} + | sort; \
+                getcap -r .";
+    let [expected, found] = [&before, &after].map(|folder| run("sh", &["-ec", list], folder));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_tree_that_nobody_could_unpack_is_not_written() {
+    let spool = Spool::create(&std::env::temp_dir()).unwrap();
+    let path = |text: &str| Path::new(text.as_bytes()).unwrap();
+    let entry = |kind| Entry { kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, capability: None };
+    let write = |entries: Entries| archive::write_tar(&entries, &spool, std::io::sink(), &mut |_| {});
+
+    let no_folder = Entries::from([(path("a/b"), entry(Kind::File(Content::default())))]);
+    assert!(matches!(write(no_folder), Err(ArchiveError::NoParent { .. })));
+    for (name, target) in [("a", "b"), ("c", "gone"), ("c", "d")] {
+        let link = (path(name), entry(Kind::Hardlink(path(target))));
+        let entries = Entries::from([
+            (path("b"), entry(Kind::File(Content::default()))),
+            (path("d"), entry(Kind::Directory)),
+            link,
+        ]);
+        assert!(matches!(write(entries), Err(ArchiveError::NoTarget { .. })), "{name} {target}");
+    }
+    // Contents that are not on disk.
+    let lost = Entries::from([(path("a"), entry(Kind::File(Content { at: 0, size: 1 })))]);
+    assert!(matches!(write(lost), Err(ArchiveError::Read { .. })));
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_says_so() {
+    let tar = Tar::default().file("usr/large", &large()).end();
+    let (root, spool) = read(&tar, &identity()).unwrap();
+    let out = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let result = archive::write(&root.entries, &spool, &small_blocks(), NonZeroU32::MIN, out, &mut |_| {});
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("No space left on device"), "{error}");
+}
