@@ -39,7 +39,7 @@ async fn main() {
         ["serve-region"] => serve_region().await,
         ["serve-source", megabytes, pace] => serve_source(megabytes.parse().unwrap(), pace.parse().unwrap()).await,
         ["serve-hg", megabytes] => serve_hg(megabytes.parse().unwrap()).await,
-        ["copy", url, east, west] => measure(&url.parse().unwrap(), [east, west]).await,
+        ["copy", url, east, west] => Box::pin(measure(&url.parse().unwrap(), [east, west])).await,
         ["hg", rest @ ..] => compare(&["serve-hg", rest.first().unwrap_or(&"300")]),
         rest => {
             let [megabytes, pace] = [(0, "2048"), (1, "50")].map(|(at, default)| *rest.get(at).unwrap_or(&default));

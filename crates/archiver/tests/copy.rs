@@ -218,10 +218,17 @@ async fn a_region_that_hangs_while_it_puts_together_does_not_keep_the_other_from
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::select! {
-            end = copy(opened.body, &plan, &control) => panic!("{step}: it waits for west: {end:?}"),
-            seen = tokio::time::timeout(Duration::from_secs(30), seen) => seen.unwrap(),
-        }
+        let ((), copied) = tokio::join!(
+            async {
+                tokio::time::timeout(Duration::from_secs(30), seen).await.unwrap();
+                // Its time is over.
+                control.end();
+            },
+            async { copied(copy(opened.body, &plan, &control).await) }
+        );
+        let ends: Vec<_> = copied.regions.iter().map(|region| region.end.clone()).collect();
+        let reason = "it was not through in the time that there was".to_owned();
+        assert_eq!(ends, [RegionEnd::Done, RegionEnd::Failed(reason)], "{step}");
     }
 }
 

@@ -13,7 +13,9 @@ pub struct Control {
     read: AtomicU64,
     stop: CancellationToken,
     pause: CancellationToken,
+    end: CancellationToken,
     pause_at: Option<Instant>,
+    end_at: Option<Instant>,
     may_pause: bool,
     begun: Instant,
 }
@@ -24,7 +26,9 @@ impl Default for Control {
             read: AtomicU64::new(0),
             stop: CancellationToken::new(),
             pause: CancellationToken::new(),
+            end: CancellationToken::new(),
             pause_at: None,
+            end_at: None,
             may_pause: false,
             begun: Instant::now(),
         }
@@ -40,9 +44,9 @@ impl Control {
 
     /// Of a copy that reads no further from that moment on. Where it `may_pause`, what there is is kept for another to go
     /// on with ([`Ended::Paused`](super::Ended)), also where the source breaks off; else it fails, with
-    /// [`CopyError::OutOfTime`].
-    pub fn until(pause_at: Instant, may_pause: bool) -> Self {
-        Self { pause_at: Some(pause_at), may_pause, ..Self::default() }
+    /// [`CopyError::OutOfTime`]. What was read is put together until `end_at`: a region that is not through then is left out.
+    pub fn until(pause_at: Instant, end_at: Instant, may_pause: bool) -> Self {
+        Self { pause_at: Some(pause_at), end_at: Some(end_at), may_pause, ..Self::default() }
     }
 
     /// Bytes of the archive that were read, those before a pause included.
@@ -61,6 +65,11 @@ impl Control {
         self.pause.cancel();
     }
 
+    /// Leaves out the regions that are not through, as if the time for putting together were over.
+    pub fn end(&self) {
+        self.end.cancel();
+    }
+
     pub(super) fn read(&self, bytes: u64) {
         self.read.store(bytes, Ordering::Relaxed);
     }
@@ -75,18 +84,30 @@ impl Control {
 
     /// Waits for `work` unless it is stopped; `None` when it is time to pause.
     pub(super) async fn allow<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, CopyError> {
-        let pause = async {
-            match self.pause_at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(CopyError::Stopped),
-            () = pause => Ok(None),
+            () = at(self.pause_at) => Ok(None),
             () = self.pause.cancelled() => Ok(None),
             done = work => Ok(Some(done)),
         }
+    }
+
+    /// Waits for what is done with an archive that was read; `None` when no time is left for it.
+    pub(super) async fn to_the_end<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = at(self.end_at) => None,
+            () = self.end.cancelled() => None,
+        }
+    }
+}
+
+/// A moment, or never.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -76,7 +76,7 @@ pub async fn copy(source: Body, plan: &Plan, control: &Control) -> Result<Ended,
     let second = match parts.next().await? {
         Next::Part(second) => second,
         Next::Pause => return Err(control.out_of_time()),
-        Next::End => return publish::small(plan, &first).await.map(Ended::Copied),
+        Next::End => return Box::pin(publish::small(plan, &first, control)).await.map(Ended::Copied),
     };
     let mut uploads = Uploads::begin(plan);
     let check = Checking::start(plan.suffix);
@@ -117,8 +117,10 @@ async fn stream(
     // Its room is wanted for what comes.
     drop(parts);
     let failed = match (end, checked) {
-        (Ok(Fed::All), Ok(Some(whole))) => return publish::large(plan, sent, whole).await.map(Ended::Copied),
-        (Ok(Fed::All), Ok(None)) => return publish::resumed(plan, sent).await.map(Ended::Copied),
+        (Ok(Fed::All), Ok(Some(whole))) => {
+            return Box::pin(publish::large(plan, sent, whole, control)).await.map(Ended::Copied);
+        }
+        (Ok(Fed::All), Ok(None)) => return Box::pin(publish::resumed(plan, sent, control)).await.map(Ended::Copied),
         (Ok(Fed::Pause), Ok(_)) if control.may_pause() && sent.is_anywhere() => {
             return Ok(Ended::Paused(sent.into_checkpoint(bytes)));
         }

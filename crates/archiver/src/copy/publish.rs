@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::checking::Checking;
 use super::uploads::{Held, Sent, abort};
 use super::window::Piece;
-use super::{Copied, CopyError, Plan, RegionCopied, RegionEnd, SHA256, parts};
+use super::{Control, Copied, CopyError, Plan, RegionCopied, RegionEnd, SHA256, parts};
 use crate::fetch;
 use crate::regions::Region;
 use crate::verify::Whole;
@@ -24,27 +24,33 @@ const AT_ONCE: usize = 8;
 const ROUNDS: u32 = 5;
 /// The longest wait before the second round; it doubles with each.
 const WAIT: Duration = Duration::from_millis(100);
+/// How long a region may take to say whether it has the archive, when its time is over.
+const LOOK: Duration = Duration::from_secs(5);
+const LATE: &str = "it was not through in the time that there was";
 
 /// Shows an archive that is one part.
-pub(super) async fn small(plan: &Plan, piece: &Piece) -> Result<Copied, CopyError> {
+pub(super) async fn small(plan: &Plan, piece: &Piece, control: &Control) -> Result<Copied, CopyError> {
     let check = Checking::start(plan.suffix);
     check.send(piece);
     let whole = check.finish(&plan.expected).await?;
     let (headers, bytes) = (&headers(plan, &whole), &piece.bytes());
     let ends = plan.regions.iter().map(|region| async move {
-        let end = in_rounds(region, &plan.key, || region.store.create_with(&plan.key, bytes.clone(), headers)).await;
-        (region, end.map_err(|error| error.to_string()))
+        let write = in_rounds(region, &plan.key, || region.store.create_with(&plan.key, bytes.clone(), headers));
+        (region, shown(control, region, plan, headers, Box::pin(write)).await)
     });
     copied(whole, future::join_all(ends).await)
 }
 
 /// Shows an archive of many parts that went by whole. Every region by itself: one that is slow, or hangs, keeps no other's
 /// from being seen.
-pub(super) async fn large(plan: &Plan, sent: Sent, whole: Whole) -> Result<Copied, CopyError> {
+pub(super) async fn large(plan: &Plan, sent: Sent, whole: Whole, control: &Control) -> Result<Copied, CopyError> {
     let (headers, size) = (&headers(plan, &whole), whole.size);
     let ends = sent.0.iter().map(|(region, sent)| async move {
         let end = match sent {
-            Ok(held) => show_held(region, held, plan, headers, size).await.map_err(|error| error.to_string()),
+            Ok(held) => {
+                let show = Box::pin(show_held(region, held, plan, headers, size));
+                shown(control, region, plan, headers, show).await
+            }
             Err(reason) => Err(reason.clone()),
         };
         (region, end)
@@ -64,16 +70,17 @@ async fn show_held(
 }
 
 /// Shows an archive of many parts of which only the rest went by: all of it is read back from a region first.
-pub(super) async fn resumed(plan: &Plan, sent: Sent) -> Result<Copied, CopyError> {
+pub(super) async fn resumed(plan: &Plan, sent: Sent, control: &Control) -> Result<Copied, CopyError> {
     let ends = sent.0.iter().map(|(region, sent)| async move {
         let end = match sent {
-            Ok((upload, parts)) => put_together(region, upload, parts).await.map_err(|error| error.to_string()),
+            Ok((upload, parts)) => in_time(control, Box::pin(put_together(region, upload, parts))).await,
             Err(reason) => Err(reason.clone()),
         };
         (region, end)
     });
     let staged = future::join_all(ends).await;
-    let whole = match read_back(plan, &staged).await {
+    let read_back = control.to_the_end(read_back(plan, &staged)).await;
+    let whole = match read_back.unwrap_or_else(|| Err(control.out_of_time())) {
         Ok(whole) => whole,
         Err(error) => {
             let there = staged.iter().filter(|(_, end)| end.is_ok());
@@ -84,12 +91,38 @@ pub(super) async fn resumed(plan: &Plan, sent: Sent) -> Result<Copied, CopyError
     let (headers, size) = (&headers(plan, &whole), whole.size);
     let ends = staged.into_iter().map(|(region, end)| async move {
         let end = match end {
-            Ok(()) => show(region, plan, headers, size).await.map_err(|error| error.to_string()),
+            Ok(()) => shown(control, region, plan, headers, Box::pin(show(region, plan, headers, size))).await,
             Err(reason) => Err(reason),
         };
         (region, end)
     });
     copied(whole, future::join_all(ends).await)
+}
+
+/// What comes of a region's work, which has as long as there is. What is left of it then, the next worker clears away.
+async fn in_time<T>(control: &Control, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match control.to_the_end(work).await {
+        Some(end) => end.map_err(|error| error.to_string()),
+        None => Err(LATE.to_owned()),
+    }
+}
+
+/// The same of a region that was to show an archive. Where the time is over, the answer may be all that has not come: so it
+/// is looked whether the archive is there.
+async fn shown(
+    control: &Control,
+    region: &Region,
+    plan: &Plan,
+    headers: &ObjectHeaders,
+    work: impl Future<Output = Result<Created, StoreError>>,
+) -> Result<Created, String> {
+    match control.to_the_end(work).await {
+        Some(end) => end.map_err(|error| error.to_string()),
+        None => match tokio::time::timeout(LOOK, Box::pin(is_ours(region, &plan.key, headers))).await {
+            Ok(true) => Ok(Created::Done),
+            _ => Err(LATE.to_owned()),
+        },
+    }
 }
 
 /// What is told of a copy, in the order of the settings' regions.
@@ -152,7 +185,7 @@ async fn read_back(plan: &Plan, staged: &[(&Region, Result<(), String>)]) -> Res
 
 async fn read_from(plan: &Plan, region: &Region) -> Result<Whole, CopyError> {
     let opened = fetch::object(&region.store, &plan.staging).await?;
-    let control = super::Control::default();
+    let control = Control::default();
     let mut parts = parts::Parts::new(opened.body, 0, &control);
     let check = Checking::start(plan.suffix);
     while let parts::Next::Part(part) = parts.next().await? {

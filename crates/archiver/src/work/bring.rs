@@ -17,6 +17,8 @@ use crate::verify::Expected;
 /// Time kept back from reading: to put together what was read, to write the result, and to send a message. A quarter of
 /// the time, where that is less.
 const MARGIN: Duration = Duration::from_secs(90);
+/// Time kept back of that, to write the result: a quarter of it, where that is less.
+const RESERVE: Duration = Duration::from_secs(15);
 /// How long a copy that was told to stop may take to clear up.
 const STOPPING: Duration = Duration::from_secs(20);
 /// The metadata that an archive's address at its source is in, where that is not too long: 2 KB are all that an object has
@@ -152,9 +154,12 @@ impl Job<'_> {
 
     /// The reins of a copy that reads no longer than there is time.
     pub(super) fn control(&self, may_pause: bool) -> Control {
-        let margin = self.margin();
+        let (margin, now) = (self.margin(), Instant::now());
         match self.deadline.remaining() {
-            Some(left) => Control::until(Instant::now() + left.saturating_sub(margin), may_pause),
+            Some(left) => {
+                let reserve = RESERVE.min(margin / 4);
+                Control::until(now + left.saturating_sub(margin), now + left.saturating_sub(reserve), may_pause)
+            }
             None => Control::unhurried(may_pause),
         }
     }
