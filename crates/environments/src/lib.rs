@@ -27,6 +27,7 @@
 //! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
 //! | [`chroot`] | an uploaded root, read and judged |
 //! | [`archive`] | a tree as a compressed tar |
+//! | [`legal`] | licences, bill of materials, source packages |
 //! | [`decompress`] | gzip, bzip2, xz and zstd, told apart and read |
 
 pub mod archive;
@@ -35,6 +36,7 @@ pub mod chroot;
 pub mod decompress;
 pub mod definition;
 pub mod digest;
+pub mod legal;
 pub mod lock;
 pub mod places;
 pub mod progress;

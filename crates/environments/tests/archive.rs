@@ -5,7 +5,7 @@ mod roots;
 
 use std::num::NonZeroU32;
 
-use buildhub_environments::archive::{self, Archive, ArchiveError};
+use buildhub_environments::archive::{self, Archive, ArchiveError, Oci};
 use buildhub_environments::lock::Encoder;
 use buildhub_environments::tree::{Content, Entries, Entry, Kind, Path, Spool};
 use roots::{Tar, identity, is_root, pipe, read, run};
@@ -128,4 +128,77 @@ fn a_full_disk_is_an_error_that_says_so() {
     let result = archive::write(&root.entries, &spool, &small_blocks(), NonZeroU32::MIN, out, &mut |_| {});
     let error = result.unwrap_err().to_string();
     assert!(error.contains("No space left on device"), "{error}");
+}
+
+/// A root with everything that a layer can have.
+fn root() -> (Entries, Spool) {
+    let tar = Tar::default()
+        .member("./", b'5', 0o755, "", b"")
+        .folder("etc")
+        .member("etc/shadow", b'0', 0o600, "", b"root")
+        .file("usr/a", &[b'x'; 5000])
+        .link("usr/z", b'1', "usr/a")
+        .link("bin", b'2', "usr/bin");
+    let (root, spool) = read(&tar.end(), &identity()).unwrap();
+    (root.entries, spool)
+}
+
+fn write_oci(entries: &Entries, spool: &Spool, folder: &std::path::Path) -> Oci {
+    archive::write_oci(entries, spool, "x86_64", 1_700_000_000, folder, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn skopeo_and_umoci_accept_the_image_layout_and_unpack_what_the_archive_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = folder.path().join("layout");
+    let (entries, spool) = root();
+    let written = write_oci(&entries, &spool, &layout);
+
+    // The layer is the tar of the archive.
+    let (archive, bytes) = compress(&entries, &spool, 1);
+    assert_eq!(written.layer_sha256, archive.tar_sha256);
+    let layer = std::fs::read(layout.join("blobs/sha256").join(&written.layer_sha256)).unwrap();
+    assert!(pipe("xz", &["-dc"], &bytes) == layer);
+
+    let inspected = run("skopeo", &["inspect", "oci:layout:latest"], folder.path());
+    let inspected: serde_json::Value = serde_json::from_str(&inspected).unwrap();
+    assert_eq!(inspected["Digest"], format!("sha256:{}", written.manifest_sha256));
+    assert_eq!((&inspected["Architecture"], &inspected["Created"]), (&"amd64".into(), &"2023-11-14T22:13:20Z".into()));
+    let copy = ["copy", "--quiet", "--insecure-policy", "oci:layout:latest", "dir:copied"];
+    run("skopeo", &copy, folder.path());
+    assert!(folder.path().join("copied").join(&written.layer_sha256).is_file());
+
+    let rootless: &[&str] = if is_root() { &[] } else { &["--rootless"] };
+    run("umoci", &[&["unpack", "--image", "layout:latest"][..], rootless, &["bundle"]].concat(), folder.path());
+    let list = "find . -mindepth 1 -printf '%p %y %m %s %n %l\\n' | sort";
+    let unpacked = run("sh", &["-ec", list], &folder.path().join("bundle/rootfs"));
+    std::fs::create_dir(folder.path().join("tar")).unwrap();
+    pipe("tar", &["-C", folder.path().join("tar").to_str().unwrap(), "-xJp"], &bytes);
+    assert_eq!(unpacked, run("sh", &["-ec", list], &folder.path().join("tar")));
+}
+
+#[test]
+fn an_image_layout_is_the_same_bytes_each_time_and_names_nothing_before_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (entries, spool) = root();
+    let [first, second] = ["a", "b"].map(|name| {
+        let folder = folder.path().join(name);
+        (write_oci(&entries, &spool, &folder), run("sh", &["-ec", "find . -type f | sort | xargs sha256sum"], &folder))
+    });
+    assert_eq!(first, second);
+    let (written, sums) = first;
+    assert_eq!(written.files.len(), sums.lines().count());
+    assert_eq!(written.files.last().unwrap(), std::path::Path::new("index.json"));
+    for line in sums.lines().filter(|line| line.contains("/blobs/")) {
+        let (sum, name) = line.split_once("  ./blobs/sha256/").unwrap();
+        assert_eq!(sum, name);
+    }
+}
+
+#[test]
+fn a_file_that_containers_would_take_for_a_removal_is_refused_in_an_image() {
+    let (root, spool) = read(&Tar::default().file("usr/.wh.a", b"x").end(), &identity()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let error = archive::write_oci(&root.entries, &spool, "x86_64", 0, folder.path(), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("/usr/.wh.a cannot be in a container's image"), "{error}");
 }

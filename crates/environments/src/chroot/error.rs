@@ -77,6 +77,17 @@ pub enum ChrootError {
         /// Where that leads.
         target: String,
     },
+    /// An exclusion names a package, and nothing in the root tells which files are its.
+    #[error(
+        "the definition excludes the package {package}, and the uploaded root has no database of rpm in /{rpmdb} that tells \
+         which files are its: exclude them by their paths"
+    )]
+    NoPackages {
+        /// The package.
+        package: String,
+        /// Where the database was looked for.
+        rpmdb: String,
+    },
     /// An exclusion's path cannot be one.
     #[error("an exclusion of the definition cannot be: {0}")]
     Rule(#[source] PathError),

@@ -14,6 +14,7 @@ impl Collector {
     /// The tree.
     pub(super) fn finish(mut self, identity: &Identity) -> Result<(Entries, LeftOut), ChrootError> {
         self.check_rules()?;
+        exclude_packages(identity)?;
         self.check_parents()?;
         order_hardlinks(&mut self.entries);
         if self.entries.keys().all(|path| path.as_bytes().is_empty()) {
@@ -55,6 +56,14 @@ impl Collector {
             }
         }
         Ok(())
+    }
+}
+
+/// A package that cannot be found cannot be left out.
+fn exclude_packages(identity: &Identity) -> Result<(), ChrootError> {
+    match identity.excludes.iter().find_map(|rule| rule.package.clone()) {
+        Some(package) => Err(ChrootError::NoPackages { package, rpmdb: identity.rpmdb.clone() }),
+        None => Ok(()),
     }
 }
 

@@ -122,7 +122,7 @@ impl Package {
 }
 
 /// The source package of a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourcePackage {
     /// Its file's name: `make-4.4-1.src.rpm`.

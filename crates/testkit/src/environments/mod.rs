@@ -20,6 +20,7 @@ mod recipe;
 mod rpmbuild;
 mod spec;
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 pub use createrepo::{Metadata, createrepo};
@@ -65,6 +66,12 @@ impl ToolError {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
+}
+
+/// A Debian root as debootstrap makes it, in a tar archive that is not compressed, where `make setup` could make one: that
+/// takes root's rights.
+pub fn debian_root() -> Option<PathBuf> {
+    Some(crate::process::root().join(".tools/debian-root/root.tar")).filter(|path| path.is_file())
 }
 
 /// Runs a tool to its end; anything but success is an error with all that it wrote.

@@ -1,0 +1,125 @@
+//! What the law asks of whoever publishes: which licence each package has, where its source is, what was left out and why.
+//!
+//! Three documents, each canonical JSON (RFC 8785), the same bytes for the same lock: the list of licences, the bill of
+//! materials ([SPDX 2.3](https://spdx.github.io/spdx-spec/v2.3/)), and the list of source packages. They are made of
+//! [`Component`]s, which are packages of rpm (from the lock, or from the database in a root) or of dpkg (from a Debian root).
+//!
+//! **The same place.** Licences such as the GPL let a publisher who offers binaries by a server offer the sources by the
+//! same server. So a source package counts as offered when it is at hand by its hash, for then it is published too, as
+//! `srpms/<sha256>.src.rpm`; a link to somebody else's server does not count. What happens with the others is the
+//! definition's choice ([`SourcesPolicy`]).
+
+mod component;
+mod dpkg;
+mod licence;
+mod sbom;
+mod sources;
+
+use serde::Serialize;
+
+pub use component::{Component, Manager};
+pub use dpkg::{DpkgError, components as dpkg};
+pub use sources::{Source, Sources};
+
+use crate::definition::{Exclude, SourcesPolicy};
+use crate::lock::Identity;
+
+/// The documents of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    /// The list of licences.
+    pub licences: Vec<u8>,
+    /// The bill of materials.
+    pub sbom: Vec<u8>,
+    /// The list of source packages.
+    pub sources: Vec<u8>,
+    /// Packages whose source is not offered, and that are published nevertheless.
+    pub missing: Vec<String>,
+}
+
+/// Why there are no documents, and so no environment.
+#[derive(Debug, thiserror::Error)]
+pub enum LegalError {
+    /// Sources are missing, and the definition wants them all.
+    #[error(
+        "{} packages have no source package that could be published with them: {}{}. Name the repository of sources in the \
+         definition (`sources` of a `[[repo]]`), exclude them, or allow it (`sources = \"warn\"`)",
+        .packages.len(), .packages.iter().take(20).cloned().collect::<Vec<_>>().join(", "),
+        if .packages.len() > 20 { ", …" } else { "" }
+    )]
+    Missing {
+        /// The packages.
+        packages: Vec<String>,
+    },
+    /// The environment's time cannot be told.
+    #[error("{0} seconds since 1970 is no time: correct the definition's `clamp_time`")]
+    Time(i64),
+    /// They cannot be made JSON.
+    #[error("the environment's documents cannot be written: {0}")]
+    Json(#[source] serde_json::Error),
+}
+
+/// Makes the documents of the environment whose lock has this key.
+pub fn documents(key: &str, identity: &Identity, components: &[Component]) -> Result<Documents, LegalError> {
+    let mut components: Vec<&Component> = components.iter().collect();
+    components.sort();
+    components.dedup();
+    let sources = sources::sources(&components);
+    let missing = sources.missing.clone();
+    if identity.sources == SourcesPolicy::Refuse && !missing.is_empty() {
+        return Err(LegalError::Missing { packages: missing });
+    }
+    let packages = components.iter().map(|component| Line::new(component)).collect();
+    let licences = Licences { environment: key, arch: &identity.arch, packages, excluded: &identity.excludes };
+    Ok(Documents {
+        licences: json(&licences)?,
+        sbom: json(&sbom::sbom(key, identity, &components)?)?,
+        sources: json(&sources)?,
+        missing,
+    })
+}
+
+fn json(document: &impl Serialize) -> Result<Vec<u8>, LegalError> {
+    serde_json_canonicalizer::to_vec(document).map_err(LegalError::Json)
+}
+
+/// The list of licences.
+#[derive(Serialize)]
+struct Licences<'a> {
+    /// The key of its lock.
+    environment: &'a str,
+    arch: &'a str,
+    packages: Vec<Line<'a>>,
+    /// What was left out, and why.
+    excluded: &'a [Exclude],
+}
+
+/// A package's line in it.
+#[derive(Serialize)]
+struct Line<'a> {
+    package: String,
+    /// As the package says, where it says anything.
+    licence: Option<&'a str>,
+    /// The same, where it is an SPDX expression.
+    spdx: Option<&'a str>,
+    /// Whether a licence in it is copyleft; unknown where it is no SPDX expression.
+    copyleft: Option<bool>,
+    source: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn new(component: &'a Component) -> Self {
+        let licence = component.licence.as_deref();
+        let spdx = licence.and_then(licence::expression);
+        Self {
+            package: component.to_string(),
+            licence,
+            copyleft: spdx.as_ref().map(licence::is_copyleft),
+            spdx: licence.filter(|_| spdx.is_some()),
+            source: component.source.as_ref().map(|source| source.file.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
