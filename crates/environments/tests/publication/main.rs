@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
-mod support;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,8 +18,8 @@ use buildhub_environments::publish::{
 use buildhub_testkit::moto::Moto;
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use support::Watched;
 use tempfile::TempDir;
+use watched::Watched;
 
 fn folder(folder: &TempDir) -> SharedStore {
     Arc::new(FolderStore::new(folder.path()))
@@ -43,7 +43,7 @@ fn label(branch: &str) -> Label {
 
 /// What a build might have made, each number another, with an image and a source package.
 fn made(place: &Path, number: u32) -> Artefacts {
-    let mut lock = Lock::parse(include_bytes!("fixtures/lock/two-packages.json"), "two-packages.json").unwrap();
+    let mut lock = Lock::parse(include_bytes!("../fixtures/lock/two-packages.json"), "two-packages.json").unwrap();
     lock.identity.packages[0].size += u64::from(number);
     let file = |name: String| {
         let path = place.join(name);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 /// Hands everything on, notes what was written, and writes no more when its time is over.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(super) struct Watched {
     inner: SharedStore,
     written: Mutex<Vec<String>>,
     left: AtomicUsize,
@@ -21,17 +21,17 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Dies before the write with this number, from 0.
-    pub(crate) fn dying(inner: &SharedStore, at: usize) -> Self {
+    pub(super) fn dying(inner: &SharedStore, at: usize) -> Self {
         Self { inner: SharedStore::clone(inner), written: Mutex::default(), left: AtomicUsize::new(at) }
     }
 
     /// Lives on.
-    pub(crate) fn new(inner: &SharedStore) -> Self {
+    pub(super) fn new(inner: &SharedStore) -> Self {
         Self::dying(inner, usize::MAX)
     }
 
     /// The keys that were written or removed, in their order.
-    pub(crate) fn written(&self) -> Vec<String> {
+    pub(super) fn written(&self) -> Vec<String> {
         self.written.lock().unwrap().clone()
     }
 
