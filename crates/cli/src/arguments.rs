@@ -1,5 +1,7 @@
 //! The command line, made from the crates' tables of settings: every variable is a flag too, and flags win.
 
+mod env;
+
 use buildhub_core::Variables;
 use buildhub_core::aws::secrets::SECRETS;
 use buildhub_core::variables::{Group, Variable};
@@ -30,7 +32,18 @@ pub fn command() -> Command {
         .styles(STYLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([latest(), convert(), load(), handle_event(), init(), doctor(), find(), archive(), serve()])
+        .subcommands([
+            latest(),
+            convert(),
+            load(),
+            handle_event(),
+            init(),
+            doctor(),
+            find(),
+            archive(),
+            serve(),
+            env::env(),
+        ])
 }
 
 fn latest() -> Command {
@@ -255,7 +268,7 @@ fn json() -> Arg {
 
 /// Adds the settings of these groups as flags.
 fn settings(command: Command, groups: &[Group]) -> Command {
-    let wanted = variables::all().filter(|variable| groups.contains(&variable.group));
+    let wanted = variables::all().filter(|variable| groups.contains(&variable.group) && !variable.flag.is_empty());
     // Kinto answers these too, but they load nothing.
     let loads = !matches!(command.get_name(), "find" | "init-kinto" | "doctor");
     let wanted =

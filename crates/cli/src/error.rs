@@ -9,6 +9,7 @@ use buildhub_indexer::{ConnectError, ConvertError, LineError, RunError};
 use buildhub_kinto::KintoError;
 
 use crate::commands::archive::ArchiveError;
+use crate::commands::env::EnvError;
 use crate::commands::serve::ServeError;
 
 /// Why a command was stopped.
@@ -44,6 +45,9 @@ pub enum CommandError {
     /// There is no archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Something about environments cannot be done.
+    #[error(transparent)]
+    Env(#[from] EnvError),
     /// Nothing can be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -69,6 +73,7 @@ impl CommandError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Usage(_) | Self::Setting(_) | Self::Archive(ArchiveError::Refused(_)) => true,
+            Self::Env(error) => error.is_usage(),
             Self::Secret(error) => !matches!(error, SecretError::Unreadable { .. }),
             _ => false,
         }

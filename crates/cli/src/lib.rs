@@ -46,7 +46,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, vars: Variables) -> ExitCod
         }
     };
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
-    match perform(name, matches, arguments::overlay(vars, matches)) {
+    // The settings of a command that has commands of its own are theirs.
+    let innermost = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    match perform(name, matches, arguments::overlay(vars, innermost)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -84,6 +86,7 @@ fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, Co
             "find" => commands::find::run(matches, vars).await,
             "archive" => commands::archive::run(matches, vars).await,
             "serve" => commands::serve::run(matches, vars).await,
+            "env" => commands::env::run(matches, vars).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     });

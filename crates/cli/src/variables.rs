@@ -4,7 +4,12 @@ use buildhub_core::variables::Variable;
 
 /// All settings, in the order in which documentation shows them.
 pub fn all() -> impl Iterator<Item = &'static Variable> {
-    buildhub_indexer::variables::VARIABLES.iter().chain(buildhub_archiver::variables::VARIABLES)
+    let tables = [
+        buildhub_indexer::variables::VARIABLES,
+        buildhub_archiver::variables::VARIABLES,
+        buildhub_environments::variables::VARIABLES,
+    ];
+    tables.into_iter().flatten()
 }
 
 /// The setting of that name.

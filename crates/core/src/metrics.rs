@@ -107,6 +107,14 @@ metrics! {
     REPAIRS_SENT = "RepairsSent", Count, "Tasks sent again because a region lacks the archive.";
     TASKS_GIVEN_UP = "TasksGivenUp", Count, "Tasks that no worker took, however often they were sent.";
     UPLOADS_SWEPT = "UploadsSwept", Count, "Uploads and hidden objects of dead workers that were removed.";
+    ENVIRONMENTS_PLANNED = "EnvironmentsPlanned", Count, "Definitions of environments that became a message of the queue.";
+    ENVIRONMENTS_BUILT = "EnvironmentsBuilt", Count, "Environments that were built and published, since their lock was new.";
+    ENVIRONMENTS_UNCHANGED = "EnvironmentsUnchanged", Count, "Environments of which all was published already.";
+    ENVIRONMENTS_RELABELLED = "EnvironmentsRelabelled", Count, "Environments that were published already and changed their labels.";
+    ENVIRONMENTS_FAILED = "EnvironmentsFailed", Count, "Environments that cannot be published, each with its reason in the log.";
+    ENVIRONMENTS_RETRIED = "EnvironmentsRetried", Count, "Environments that were not published this time, and are tried again.";
+    ENVIRONMENT_BYTES = "EnvironmentBytes", Count, "Bytes of the archives of environments that were built.";
+    ENVIRONMENT_DURATION = "EnvironmentDuration", Milliseconds, "Resolving, building and publishing an environment.";
 }
 
 /// The numbers of one run or invocation.

@@ -21,6 +21,8 @@
 //! | [`digest`] | hashes as they are written |
 //! | [`places`] | where a definition's addresses lead, and what is there |
 //! | [`publish`] | what is published, where, in which order; the list of environments |
+//! | [`build`] | all of it joined: a definition becomes a lock, a lock becomes what is published |
+//! | [`unpack`] | an archive becomes a folder again |
 //! | [`catalogue`] | what is published, for those who read it |
 //! | [`settings`], [`variables`] | what a program is told |
 //! | [`progress`] | how far work is |
@@ -31,6 +33,7 @@
 //! | [`decompress`] | gzip, bzip2, xz and zstd, told apart and read |
 
 pub mod archive;
+pub mod build;
 pub mod catalogue;
 pub mod chroot;
 pub mod decompress;
@@ -44,4 +47,5 @@ pub mod publish;
 pub mod settings;
 mod tar;
 pub mod tree;
+pub mod unpack;
 pub mod variables;

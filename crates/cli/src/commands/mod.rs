@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod convert;
 pub(crate) mod doctor;
+pub(crate) mod env;
 pub(crate) mod event;
 pub(crate) mod find;
 pub(crate) mod init;

@@ -117,3 +117,11 @@ proptest::proptest! {
         let _ = Definition::parse(&text, "any.toml");
     }
 }
+
+#[test]
+fn the_samples_are_definitions() {
+    let packages = include_str!("../../../../examples/environments/linux64.toml");
+    assert_eq!(Definition::parse(packages, "linux64.toml").unwrap().labels.len(), 2);
+    let root = include_str!("../../../../examples/environments/uploaded-root.toml");
+    Definition::parse(root, "uploaded-root.toml").unwrap();
+}

@@ -1,0 +1,93 @@
+//! From a tree to everything that is published of it.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::num::NonZeroU32;
+
+use buildhub_core::Deadline;
+
+use super::cut::{Cut, compute};
+use super::{BuildError, Workspace};
+use crate::archive;
+use crate::definition::SourceKind;
+use crate::legal::{self, Component, Documents};
+use crate::lock::{Identity, Lock};
+use crate::progress::Progress;
+use crate::publish::Artefacts;
+use crate::tree::{Entries, Spool};
+
+/// All files of an environment.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) entries: Entries,
+    pub(super) spool: Spool,
+}
+
+pub(super) async fn write(
+    lock: &Lock,
+    tree: Tree,
+    work: &mut Workspace,
+    threads: NonZeroU32,
+    deadline: Deadline,
+    progress: &dyn Progress,
+) -> Result<Artefacts, BuildError> {
+    let (path, identity) = (work.fresh("archive.tar.xz"), lock.identity.clone());
+    let (file, key) = (path.clone(), lock.key()?);
+    let oci = identity.oci.then(|| work.fresh("image"));
+    let image = oci.clone();
+    let (sender, mut done) = tokio::sync::watch::channel((0, 0));
+    let writing = compute(deadline, move || {
+        // First, since a definition may refuse what they say.
+        let documents = legal::documents(&key, &identity, &components(&tree, &identity)?)?;
+        let disk = |source| BuildError::Disk { path: file.display().to_string(), source };
+        let out = BufWriter::with_capacity(1 << 20, Cut::new(File::create(&file).map_err(disk)?, deadline));
+        let total = archive::tar_size(&tree.entries);
+        let mut advance = |done| {
+            let _ = sender.send((done, total));
+        };
+        let made = archive::write(&tree.entries, &tree.spool, &identity.encoder, threads, out, &mut advance)?;
+        if let Some(folder) = &image {
+            let created = identity.clamp_time.or_else(|| tree.entries.values().map(|entry| entry.mtime).max());
+            let created = created.unwrap_or_default();
+            archive::write_oci(&tree.entries, &tree.spool, &identity.arch, created, folder, &mut |_| {})?;
+        }
+        Ok((made, documents))
+    });
+    tokio::pin!(writing);
+    let (made, documents) = loop {
+        tokio::select! {
+            made = &mut writing => break made?,
+            Ok(()) = done.changed() => {
+                let (done, total) = *done.borrow_and_update();
+                progress.at("compressing", done, Some(total));
+            }
+        }
+    };
+    let Documents { licences, sbom, sources, missing } = documents;
+    if !missing.is_empty() {
+        tracing::warn!(
+            packages = missing.len(),
+            first = missing.first(),
+            "source packages are missing; the list says which"
+        );
+    }
+    Ok(Artefacts {
+        lock: lock.clone(),
+        archive: path,
+        sha256: made.sha256,
+        size: made.size,
+        licences: licences.into(),
+        sbom: sbom.into(),
+        sources: sources.into(),
+        source_files: Vec::new(),
+        oci,
+    })
+}
+
+/// The packages of a tree, for those who ask about licences.
+fn components(tree: &Tree, identity: &Identity) -> Result<Vec<Component>, BuildError> {
+    match identity.source {
+        SourceKind::RpmRepo => Ok(Component::of_lock(&identity.packages)),
+        SourceKind::ChrootTar => Ok(legal::dpkg(&tree.entries, &tree.spool)?),
+    }
+}

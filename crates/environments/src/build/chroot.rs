@@ -1,0 +1,102 @@
+//! The source `chroot-tar`: a root that a builder uploaded.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use buildhub_core::Deadline;
+use buildhub_core::store::Location;
+
+use super::archive::Tree;
+use super::cut::{Cut, compute};
+use super::{BuildError, Builder, Order, Workspace, mirrors};
+use crate::chroot::{self, Limits};
+use crate::lock::Lock;
+use crate::places::Address;
+use crate::progress::Progress;
+use crate::tree::Spool;
+
+/// The most bytes of an upload.
+const UPLOAD: u64 = 8 << 30;
+
+impl Builder {
+    /// Which root it is. Where the definition says its hash, nothing is read.
+    pub(super) async fn find_root(
+        &self,
+        order: &Order,
+        lock: &mut Lock,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<(), BuildError> {
+        let environment = &order.definition.environment;
+        let address = Address::read(environment.root.as_deref().unwrap_or_default(), &order.beside)?;
+        let sha256 = match &environment.root_sha256 {
+            Some(sha256) => sha256.clone(),
+            None => self.fetch_root(&address, work, progress).await?,
+        };
+        lock.provenance.addresses.insert(sha256.clone(), address.to_string());
+        lock.identity.root_sha256 = Some(sha256);
+        Ok(())
+    }
+
+    async fn fetch_root(
+        &self,
+        address: &Address,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<String, BuildError> {
+        let file = work.fresh("root");
+        let advance = |done, total| progress.at("fetching the root", done, total);
+        let fetched = self.places.fetch(address, &file, UPLOAD, &advance).await?;
+        work.keep(fetched.sha256.clone(), file);
+        Ok(fetched.sha256)
+    }
+
+    /// Bytes of the upload.
+    pub(super) async fn root_size(&self, lock: &Lock, work: &Workspace) -> Result<u64, BuildError> {
+        let (sha256, address) = located(lock)?;
+        match work.has(&sha256).and_then(|file| std::fs::metadata(file).ok()) {
+            Some(file) => Ok(file.len()),
+            None => Ok(self.places.size(&address).await?.unwrap_or_default()),
+        }
+    }
+
+    /// The root as a tree.
+    pub(super) async fn root(
+        &self,
+        lock: &Lock,
+        work: &mut Workspace,
+        deadline: Deadline,
+        progress: &dyn Progress,
+    ) -> Result<Tree, BuildError> {
+        let (sha256, address) = located(lock)?;
+        if work.has(&sha256).is_none() {
+            let found = self.fetch_root(&address, work, progress).await?;
+            if found != sha256 {
+                return Err(BuildError::Changed { address: address.to_string(), found, expected: sha256 });
+            }
+        }
+        let path = work.has(&sha256).map(ToOwned::to_owned).unwrap_or_default();
+        let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
+        progress.at("reading the root", 0, None);
+        let tree = compute(deadline, move || {
+            let open = File::open(&path);
+            let file = open.map_err(|source| BuildError::Disk { path: path.display().to_string(), source })?;
+            let upload = BufReader::with_capacity(1 << 20, Cut::new(file, deadline));
+            let mut spool = Spool::create(&folder)?;
+            let mut root = chroot::read(upload, &identity, &Limits::default(), &mut spool, &mut |_| {})?;
+            mirrors::rewrite(&mut root.entries, &mut spool, &identity)?;
+            tracing::info!(left_out = ?root.left_out, files = root.entries.len(), "the root is read");
+            Ok(Tree { entries: root.entries, spool })
+        });
+        let tree = tree.await?;
+        work.drop_file(&sha256);
+        Ok(tree)
+    }
+}
+
+fn located(lock: &Lock) -> Result<(String, Address), BuildError> {
+    let sha256 = lock.identity.root_sha256.clone().unwrap_or_default();
+    let address = lock.provenance.addresses.get(&sha256);
+    let address = address.ok_or_else(|| BuildError::Nowhere { sha256: sha256.clone() })?;
+    Ok((sha256, Address::read(address, &Location::Folder(".".into()))?))
+}

@@ -1,0 +1,108 @@
+//! Why an environment could not be made.
+
+use std::io;
+
+use crate::archive::{ArchiveError, OciError};
+use crate::chroot::ChrootError;
+use crate::legal::{DpkgError, LegalError};
+use crate::lock::LockError;
+use crate::places::{AddressError, FetchError};
+use crate::publish::PublishError;
+use crate::tree::SpoolError;
+
+/// Why an environment could not be made or published.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Something cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// An address leads nowhere.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The lock cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// What was fetched is not what was locked.
+    #[error("{address} has the SHA-256 {found}, and {expected} was asked for: it was changed, or it is damaged")]
+    Changed {
+        /// Where it is.
+        address: String,
+        /// What it hashes to.
+        found: String,
+        /// What it should hash to.
+        expected: String,
+    },
+    /// The lock says not where something is.
+    #[error("the lock does not say where the file {sha256} is ([provenance] addresses): lock the definition again")]
+    Nowhere {
+        /// The file.
+        sha256: String,
+    },
+    /// It needs more than there is.
+    #[error("the environment needs about {needed} of {what}, and there are {there}: {advice}")]
+    DoesNotFit {
+        /// What is short: memory, disk or time.
+        what: &'static str,
+        /// How much of it would be needed.
+        needed: String,
+        /// How much of it there is.
+        there: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The uploaded root cannot be published.
+    #[error(transparent)]
+    Root(#[from] ChrootError),
+    /// There is no archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// There is no image.
+    #[error(transparent)]
+    Image(#[from] OciError),
+    /// Contents cannot be kept.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// It cannot be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The disk does not take or give something.
+    #[error("cannot work in {path}: {source}")]
+    Disk {
+        /// Where.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There was less time than it took.
+    #[error(
+        "the time was over before the environment was made; nothing of it is published, and the next run begins anew"
+    )]
+    Late,
+    /// This source is none that can be built.
+    #[error("{what} cannot be built by this program")]
+    Unsupported {
+        /// The source.
+        what: &'static str,
+    },
+    /// What computes stopped without a word.
+    #[error("the work stopped: {0}")]
+    Stopped(String),
+    /// The law, or the definition, asks for more than there is.
+    #[error(transparent)]
+    Legal(#[from] LegalError),
+    /// The root's own list of packages cannot be read.
+    #[error(transparent)]
+    Dpkg(#[from] DpkgError),
+}
+
+impl BuildError {
+    /// Whether the same may succeed later, by itself.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Fetch(error) => error.is_transient(),
+            Self::Publish(error) => error.is_transient(),
+            Self::Late => true,
+            _ => false,
+        }
+    }
+}

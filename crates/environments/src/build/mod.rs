@@ -1,0 +1,82 @@
+//! The whole way: a definition is locked, a lock is built, what was built is published.
+//!
+//! ```text
+//! definition ── resolve ──► lock ── is builds/<lock> there? ── yes ──► labels only
+//!                                       │ no
+//!                                   needs: does it fit into memory, disk and time? else refused, before the work
+//!                                       │
+//!                            tree ──► archive (and image) ──► papers ──► publication
+//! ```
+//!
+//! Everything lies in a [`Workspace`], a folder that goes with its value. What computes runs on blocking threads, and asks
+//! as it writes whether its time is over.
+
+mod archive;
+mod chroot;
+mod cut;
+mod error;
+mod mirrors;
+mod needs;
+mod order;
+mod publish;
+mod resolve;
+mod workspace;
+
+use std::num::NonZeroU32;
+
+use buildhub_core::Deadline;
+
+pub use error::BuildError;
+pub use needs::Needs;
+pub use order::{Order, OrderError};
+pub use publish::Outcome;
+pub use workspace::Workspace;
+
+use crate::definition::SourceKind;
+use crate::lock::Lock;
+use crate::places::Places;
+use crate::progress::Progress;
+use crate::publish::Artefacts;
+use crate::settings::Means;
+
+/// Makes environments.
+#[derive(Debug)]
+pub struct Builder {
+    places: Places,
+    means: Means,
+}
+
+impl Builder {
+    /// With what there is.
+    pub fn new(places: Places, means: Means) -> Self {
+        Self { places, means }
+    }
+
+    /// What addresses lead to.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// A folder to work in.
+    pub fn workspace(&self) -> Result<Workspace, BuildError> {
+        Workspace::new(&self.means.scratch)
+    }
+
+    /// Makes everything of a lock that is published, in `work`.
+    pub async fn build(
+        &self,
+        lock: &Lock,
+        work: &mut Workspace,
+        deadline: Deadline,
+        progress: &dyn Progress,
+    ) -> Result<Artefacts, BuildError> {
+        let needs = self.needs(lock, work).await?;
+        let threads: NonZeroU32 = needs.check(&self.means, deadline)?;
+        tracing::info!(lock = lock.key()?, ?needs, threads, "building");
+        let tree = match lock.identity.source {
+            SourceKind::ChrootTar => self.root(lock, work, deadline, progress).await?,
+            SourceKind::RpmRepo => return Err(BuildError::Unsupported { what: "rpm-repo" }),
+        };
+        archive::write(lock, tree, work, threads, deadline, progress).await
+    }
+}

@@ -1,0 +1,51 @@
+//! Numbers for CloudWatch, on standard output, where Lambda's log takes them from.
+
+use std::time::Duration;
+
+use buildhub_core::metrics::{self, Metric, Metrics};
+use jiff::Timestamp;
+
+const FUNCTION: &str = "mock-env-publisher";
+
+/// One environment was published, or found to be.
+pub(crate) fn of_one(built: bool, changed: bool, size: u64, took: Duration) {
+    let mut numbers = counted(&[
+        (&metrics::ENVIRONMENTS_BUILT, u64::from(built)),
+        (&metrics::ENVIRONMENTS_UNCHANGED, u64::from(!built && !changed)),
+        (&metrics::ENVIRONMENTS_RELABELLED, u64::from(!built && changed)),
+        (&metrics::ENVIRONMENTS_FAILED, 0),
+        (&metrics::ENVIRONMENT_BYTES, if built { size } else { 0 }),
+    ]);
+    numbers.duration(&metrics::ENVIRONMENT_DURATION, took);
+    write(&numbers);
+}
+
+/// One cannot be published.
+pub(crate) fn failed() {
+    write(&counted(&[(&metrics::ENVIRONMENTS_FAILED, 1)]));
+}
+
+/// One was not published this time.
+pub(crate) fn retried() {
+    write(&counted(&[(&metrics::ENVIRONMENTS_RETRIED, 1)]));
+}
+
+/// A schedule's turn.
+pub(crate) fn of_plan(planned: usize, refused: usize) {
+    let numbers = [(&metrics::ENVIRONMENTS_PLANNED, planned), (&metrics::ENVIRONMENTS_FAILED, refused)];
+    write(&counted(&numbers.map(|(metric, count)| (metric, count as u64))));
+}
+
+fn counted(counts: &[(&Metric, u64)]) -> Metrics {
+    let mut numbers = Metrics::new(FUNCTION);
+    for (metric, count) in counts {
+        numbers.count(metric, *count);
+    }
+    numbers
+}
+
+fn write(numbers: &Metrics) {
+    if let Err(error) = numbers.write(Timestamp::now(), &mut std::io::stdout()) {
+        tracing::warn!(%error, "the metrics cannot be written");
+    }
+}
