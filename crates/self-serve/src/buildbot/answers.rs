@@ -1,0 +1,145 @@
+//! What a master's API answers.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::backend;
+
+/// A scheduler that can be called.
+#[derive(Debug, Deserialize)]
+pub(super) struct Scheduler {
+    pub(super) label: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Builder {
+    builderid: u64,
+    name: String,
+    #[serde(default)]
+    tags: Vec<String>,
+    /// None: it was configured once, and is no more.
+    #[serde(default)]
+    pub(super) masterids: Vec<u64>,
+}
+
+impl Builder {
+    pub(super) fn into_builder(self) -> backend::Builder {
+        backend::Builder { id: self.builderid, name: self.name, tags: self.tags }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    pub(super) buildrequestid: u64,
+    pub(super) builderid: u64,
+    pub(super) buildsetid: u64,
+    pub(super) priority: i64,
+    pub(super) submitted_at: i64,
+    pub(super) claimed_at: Option<i64>,
+    pub(super) complete_at: Option<i64>,
+    properties: Option<Properties>,
+}
+
+impl Request {
+    pub(super) fn properties(&mut self) -> Map<String, Value> {
+        values(self.properties.take())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Set {
+    #[serde(default)]
+    pub(super) reason: String,
+    #[serde(default)]
+    pub(super) sourcestamps: Vec<Stamp>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Stamp {
+    pub(super) branch: Option<String>,
+    pub(super) revision: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Build {
+    pub(super) buildid: u64,
+    pub(super) buildrequestid: u64,
+    pub(super) builderid: u64,
+    pub(super) number: u64,
+    pub(super) started_at: i64,
+    pub(super) complete_at: Option<i64>,
+    pub(super) results: Option<i64>,
+    properties: Option<Properties>,
+}
+
+impl Build {
+    pub(super) fn properties(&mut self) -> Map<String, Value> {
+        values(self.properties.take())
+    }
+}
+
+/// Each with its value and where it comes from.
+type Properties = Map<String, Value>;
+
+fn values(properties: Option<Properties>) -> Map<String, Value> {
+    let value = |pair: Value| match pair {
+        Value::Array(parts) => parts.into_iter().next().unwrap_or_default(),
+        other => other,
+    };
+    properties.unwrap_or_default().into_iter().map(|(name, pair)| (name, value(pair))).collect()
+}
+
+/// What is wrong, as JSON-RPC says it: a text, or an object of a text for each parameter.
+#[derive(Debug, Deserialize)]
+pub(super) struct Fault {
+    pub(super) error: Wrong,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Wrong {
+    /// Of a call.
+    Call {
+        /// What it says.
+        message: Value,
+    },
+    /// Of a question.
+    Question(String),
+}
+
+impl Wrong {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Question(text) | Self::Call { message: Value::String(text) } => text,
+            Self::Call { message } => message.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_in_whichever_of_its_forms_it_comes() {
+        for (json, expected) in [
+            (r#"{"error":"not found while getting x"}"#, "not found while getting x"),
+            (
+                r#"{"error":{"code":-32600,"message":"you need to have role 'admins'"}}"#,
+                "you need to have role 'admins'",
+            ),
+            (r#"{"error":{"code":-32602,"message":{"priority":"an integer"}}}"#, r#"{"priority":"an integer"}"#),
+        ] {
+            let fault: Fault = serde_json::from_str(json).unwrap();
+            assert_eq!(fault.error.text(), expected);
+        }
+    }
+
+    #[test]
+    fn properties_lose_their_sources() {
+        let json = r#"{"buildrequestid":1,"builderid":2,"buildsetid":3,"priority":0,"submitted_at":1,"claimed_at":null,
+            "complete_at":null,"properties":{"a":[[1,2],"here"],"b":["x","there"]}}"#;
+        let mut request: Request = serde_json::from_str(json).unwrap();
+        assert_eq!(Value::Object(request.properties()), serde_json::json!({ "a": [1, 2], "b": "x" }));
+    }
+}

@@ -1,0 +1,124 @@
+//! Buildbot, by its REST API (Buildbot manual, "REST API", version 2).
+//!
+//! A master is steered through the scheduler that `buildbot/self_serve.py` adds to it: each piece of a job is started once,
+//! even by two calls at the same moment. [`Backend::check`](crate::backend::Backend::check) says when it is missing.
+
+mod answers;
+mod calls;
+mod session;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::backend::{Backend, BackendError, Build, Builder, Change, Request, Start, Started};
+pub use calls::{Buildbot, BuildbotSettings};
+pub use session::{Login, LoginError};
+
+/// The scheduler of `buildbot/self_serve.py`, and what it must say of itself.
+const SCHEDULER: &str = "self-serve";
+const VERSION: &str = "self-serve 1";
+
+#[async_trait]
+impl Backend for Buildbot {
+    async fn check(&self) -> Result<(), BackendError> {
+        let path = format!("forceschedulers/{SCHEDULER}");
+        let found: Option<answers::Scheduler> = self.one(&path, "forceschedulers").await?;
+        match found {
+            Some(scheduler) if scheduler.label == VERSION => Ok(()),
+            Some(scheduler) => Err(self.lacks(format!("{VERSION:?} (it has {:?})", scheduler.label))),
+            None => Err(self.lacks(format!("the scheduler {SCHEDULER:?}"))),
+        }
+    }
+
+    async fn request(&self, id: u64) -> Result<Option<Request>, BackendError> {
+        let found: Option<answers::Request> =
+            self.one(&format!("buildrequests/{id}?property=*"), "buildrequests").await?;
+        match found {
+            Some(found) => Ok(Some(self.whole(found).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn build(&self, id: u64) -> Result<Option<Build>, BackendError> {
+        let found: Option<answers::Build> = self.one(&format!("builds/{id}?property=*"), "builds").await?;
+        match found {
+            Some(found) => Ok(Some(self.build_of(found).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn builds_of(&self, request: u64) -> Result<Vec<Build>, BackendError> {
+        let path = format!("buildrequests/{request}/builds?property=*&order=buildid");
+        let found: Vec<answers::Build> = self.all(&path, "builds").await?;
+        let mut builds = Vec::with_capacity(found.len());
+        for build in found {
+            builds.push(self.build_of(build).await?);
+        }
+        Ok(builds)
+    }
+
+    async fn open_requests(&self) -> Result<Vec<Request>, BackendError> {
+        let path = "buildrequests?complete=false&property=*&order=buildrequestid";
+        let found: Vec<answers::Request> = self.all(path, "buildrequests").await?;
+        let mut requests = Vec::with_capacity(found.len());
+        for request in found {
+            requests.push(self.whole(request).await?);
+        }
+        Ok(requests)
+    }
+
+    async fn builders(&self) -> Result<Vec<Builder>, BackendError> {
+        let found: Vec<answers::Builder> = self.all("builders?order=name", "builders").await?;
+        let of_a_master = found.into_iter().filter(|builder| !builder.masterids.is_empty());
+        Ok(of_a_master.map(answers::Builder::into_builder).collect())
+    }
+
+    async fn start(&self, start: &Start) -> Result<Started, BackendError> {
+        let what = format!("start {}", start.builders.join(", "));
+        let parameters = json!({
+            "selfserve_job": start.piece.to_string(),
+            "builderNames": start.builders,
+            "branch": start.branch.as_deref().unwrap_or_default(),
+            "revision": start.revision.as_deref().unwrap_or_default(),
+            "reason": start.reason,
+            "priority": start.priority.to_string(),
+            "requester": start.requester,
+            "extra": self.text(&start.properties, &what)?,
+        });
+        let (set, requests): (u64, BTreeMap<u64, u64>) = self.force(&what, &parameters).await?;
+        Ok(Started { set, requests })
+    }
+
+    async fn change(&self, change: &Change) -> Result<u64, BackendError> {
+        let what = format!("tell of {} on {}", change.revision, change.branch);
+        let more = json!({ "files": change.files, "revlink": change.link, "properties": change.properties });
+        let parameters = json!({
+            "selfserve_job": change.piece.to_string(),
+            "branch": change.branch,
+            "revision": change.revision,
+            "repository": change.repository,
+            "reason": change.comments,
+            "requester": change.requester,
+            "change": self.text(&more, &what)?,
+        });
+        self.force(&what, &parameters).await
+    }
+
+    async fn prioritise(&self, request: u64, priority: i64) -> Result<(), BackendError> {
+        let what = format!("change the priority of request {request}");
+        let path = format!("buildrequests/{request}");
+        self.call(&path, "set_priority", &json!({ "priority": priority }), &what).await.map(drop)
+    }
+
+    async fn cancel_request(&self, id: u64, reason: &str) -> Result<(), BackendError> {
+        let what = format!("cancel request {id}");
+        self.call(&format!("buildrequests/{id}"), "cancel", &json!({ "reason": reason }), &what).await.map(drop)
+    }
+
+    async fn stop_build(&self, id: u64, reason: &str) -> Result<(), BackendError> {
+        let what = format!("stop build {id}");
+        self.call(&format!("builds/{id}"), "stop", &json!({ "reason": reason }), &what).await.map(drop)
+    }
+}

@@ -1,0 +1,203 @@
+//! Jobs in a Kinto.
+
+use buildhub_kinto::{Client, Collection, Condition, Decision, Fault, KintoError, Outcome, Query, Stored, Upserted};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Completion, CompletionBody, Job};
+use crate::action::Action;
+
+/// The record that has the number given last.
+const COUNTER: &str = "jobs";
+
+/// The jobs of one bucket.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    records: Collection,
+    counters: Collection,
+    keys: Collection,
+}
+
+/// What becomes of what somebody asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// A new job.
+    New(Job),
+    /// The job that it was before: the same key, the same words.
+    Known(Job),
+    /// The key was used for something else.
+    Otherwise,
+}
+
+/// Why jobs cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// The store does not answer, or not as it should.
+    #[error(transparent)]
+    Kinto(#[from] KintoError),
+    /// The store does not take a record.
+    #[error("the store refuses {what}: {fault}; does its collection have another schema?")]
+    Refused {
+        /// Which record.
+        what: String,
+        /// What it says.
+        fault: Box<Fault>,
+    },
+    /// There is no such job.
+    #[error("there is no job {number}")]
+    Unknown {
+        /// Its number.
+        number: u64,
+    },
+}
+
+impl JobsError {
+    /// Whether the same may work later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Kinto(error) if error.is_transient())
+    }
+}
+
+/// What a key stands for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Key {
+    /// The job's number.
+    number: u64,
+    /// A hash of what was asked for.
+    asked: String,
+}
+
+impl Jobs {
+    /// The jobs in a bucket of a Kinto.
+    pub fn new(client: &Client, bucket: &str) -> Result<Self, KintoError> {
+        let collection = |name| client.collection(bucket, name);
+        Ok(Self { records: collection("jobs")?, counters: collection("counters")?, keys: collection("keys")? })
+    }
+
+    /// Keeps what somebody asks for at a moment (seconds since 1970). With a key, asking again is the same job: also where
+    /// the first answer was lost, or the first writing broke off.
+    pub async fn ask(&self, action: Action, who: &str, when: i64, key: Option<&str>) -> Result<Asked, JobsError> {
+        let Some(key) = key else {
+            let number = self.number().await?;
+            return self.write(number, action, who, when).await.map(Asked::New);
+        };
+        let id = hash(&[who, key]);
+        let asked = hash(&[&json!(action).to_string()]);
+        let (number, is_new) = match self.keys.get::<Key>(&id).await? {
+            Some(known) if known.data.asked != asked => return Ok(Asked::Otherwise),
+            Some(known) => (known.data.number, false),
+            None => {
+                let wanted = Key { number: self.number().await?, asked: asked.clone() };
+                match self.keys.put(&id, &wanted, Condition::IfNoneMatch).await? {
+                    Outcome::Stored { .. } => (wanted.number, true),
+                    Outcome::Conflict { existing } => match existing.map(serde_json::from_value::<Key>) {
+                        Some(Ok(first)) if first.asked == asked => (first.number, false),
+                        _ => return Ok(Asked::Otherwise),
+                    },
+                    Outcome::Refused(fault) => return Err(refused(format!("the key {id}"), fault)),
+                }
+            }
+        };
+        if let Some(job) = self.find(number).await? {
+            return Ok(Asked::Known(job));
+        }
+        // Whoever took the key has not written the job, or not yet: both writing it is one job.
+        let job = self.write(number, action, who, when).await?;
+        Ok(if is_new { Asked::New(job) } else { Asked::Known(job) })
+    }
+
+    /// The next number; nobody else gets it.
+    async fn number(&self) -> Result<u64, JobsError> {
+        let mut given = 0;
+        let next = |stored: Option<&Stored<Value>>| {
+            let last = stored.and_then(|stored| stored.data.get("last")).and_then(Value::as_u64).unwrap_or(0);
+            given = last + 1;
+            Decision::Write(json!({ "last": given }))
+        };
+        match self.counters.upsert(COUNTER, next).await? {
+            Upserted::Refused(fault) => Err(refused(format!("the counter {COUNTER}"), fault)),
+            Upserted::Written { .. } | Upserted::Kept => Ok(given),
+        }
+    }
+
+    async fn write(&self, number: u64, action: Action, who: &str, when: i64) -> Result<Job, JobsError> {
+        let (completed_at, complete_data, steps) = Default::default();
+        let job = Job { number, action, who: who.to_owned(), when, completed_at, complete_data, steps };
+        match self.records.put(&number.to_string(), &job, Condition::IfNoneMatch).await? {
+            Outcome::Stored { .. } => Ok(job),
+            Outcome::Conflict { .. } => self.find(number).await?.ok_or(JobsError::Unknown { number }),
+            Outcome::Refused(fault) => Err(refused(format!("job {number}"), fault)),
+        }
+    }
+
+    /// A job by its number.
+    pub async fn find(&self, number: u64) -> Result<Option<Job>, JobsError> {
+        Ok(self.records.get::<Job>(&number.to_string()).await?.map(|stored| stored.data))
+    }
+
+    /// The newest jobs with a lower number than `before`, the newest first.
+    pub async fn newest(&self, limit: usize, before: Option<u64>) -> Result<Vec<Job>, JobsError> {
+        let mut query = Query::new().sort(["-number"]).limit(limit);
+        if let Some(before) = before {
+            query = query.lt("number", before);
+        }
+        let page = self.records.first_page::<Job>(query).await?;
+        Ok(page.entries.into_iter().filter_map(buildhub_kinto::Entry::record).map(|stored| stored.data).collect())
+    }
+
+    /// Remembers what was done of a job so far. Nothing happens to one that is over.
+    pub async fn step(&self, number: u64, name: &str, done: Value) -> Result<Job, JobsError> {
+        self.change(number, |job| {
+            job.steps.insert(name.to_owned(), done.clone());
+        })
+        .await
+    }
+
+    /// Says how a job ended. The first who says so is heard; what it is then.
+    pub async fn complete(&self, number: u64, errors: bool, message: &str, now: i64) -> Result<Job, JobsError> {
+        self.change(number, |job| {
+            job.completed_at = Some(now);
+            let body = CompletionBody { errors, msg: message.to_owned() };
+            job.complete_data = Some(Completion { request_id: number, body });
+        })
+        .await
+    }
+
+    /// Changes a job that is open.
+    async fn change(&self, number: u64, mut change: impl FnMut(&mut Job)) -> Result<Job, JobsError> {
+        let id = number.to_string();
+        let mut last = None;
+        let decide = |stored: Option<&Stored<Value>>| {
+            let found = stored.and_then(|stored| Job::deserialize(&stored.data).ok());
+            let open = found.clone().filter(Job::is_open).map(|mut job| {
+                change(&mut job);
+                job
+            });
+            last = open.clone().or(found);
+            open.map_or(Decision::Keep, Decision::Write)
+        };
+        match self.records.upsert(&id, decide).await? {
+            Upserted::Refused(fault) => Err(refused(format!("job {number}"), fault)),
+            Upserted::Written { .. } | Upserted::Kept => last.ok_or(JobsError::Unknown { number }),
+        }
+    }
+}
+
+fn refused(what: String, fault: Fault) -> JobsError {
+    JobsError::Refused { what, fault: Box::new(fault) }
+}
+
+/// A hash of some texts, as the id of a record.
+fn hash(texts: &[&str]) -> String {
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,250 @@
+//! A real Buildbot: a master with its REST API, and a worker. `make setup` installs two releases of it.
+//!
+//! ```no_run
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use buildhub_testkit::buildbot::{Buildbot, Settings};
+//!
+//! let buildbot = Buildbot::start(Settings::default()).await?;
+//! buildbot.hold("try linux64 build")?;
+//! println!("BUILDBOT_URL={} BUILDBOT_AUTH={}", buildbot.url(), buildbot.auth());
+//! let builders = buildbot.get("builders").await?;
+//! # Ok(()) }
+//! ```
+//!
+//! It has the builders `BRANCH linux64 KIND` of two branches (`mozilla-central`, `try`) and three kinds (`build`,
+//! `nightly`, `pgo-build`). A build is over at once, unless its builder is [held](Buildbot::hold).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::process::{Process, ServerError, free_port, local_client, root};
+
+/// How long master and worker may take until builds can begin.
+const START: Duration = Duration::from_mins(2);
+/// How often a start is tried, since a port that was free may be taken before the server has it.
+const TRIES: usize = 3;
+/// What every master here is made of.
+const FILES: [(&str, &str); 2] =
+    [("master.cfg", include_str!("master.cfg")), ("buildbot.tac", include_str!("buildbot.tac"))];
+/// What every worker is made of.
+const WORKER: &str = include_str!("worker.tac");
+/// What self-serve needs of a master, below the repository's root.
+const SELF_SERVE: &str = "buildbot/self_serve.py";
+
+/// A release of Buildbot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Release {
+    /// 4.3: a request's priority cannot be changed, unless it is repaired.
+    #[default]
+    Newest,
+    /// 4.0: it can.
+    Old,
+}
+
+impl Release {
+    /// Where `make setup` puts it, below the repository's root.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Newest => ".tools/buildbot",
+            Self::Old => ".tools/buildbot-4.0",
+        }
+    }
+}
+
+/// How a Buildbot is started.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Which release.
+    pub release: Release,
+    /// Whether it lacks what self-serve needs of a master.
+    pub plain: bool,
+    /// Where builds are reported to, as `events` with the password `push`.
+    pub events: Option<String>,
+    /// How many builds run at the same time; 0: four.
+    pub builds: usize,
+}
+
+/// A master and its worker. They end when the value is dropped.
+#[derive(Debug)]
+pub struct Buildbot {
+    client: Client,
+    settings: Settings,
+    ports: (u16, u16),
+    folder: TempDir,
+    master: Option<Process>,
+    _worker: Process,
+}
+
+impl Buildbot {
+    /// Starts both, and waits until the worker is there.
+    pub async fn start(settings: Settings) -> Result<Self, ServerError> {
+        let program = root().join(settings.release.folder()).join("bin/buildbot");
+        if !program.is_file() {
+            return Err(ServerError::NotInstalled { name: "buildbot", path: program });
+        }
+        let folder = tempfile::tempdir().map_err(ServerError::io("make a folder for Buildbot"))?;
+        let mut tries = 1..=TRIES;
+        loop {
+            match Self::try_start(settings.clone(), &folder).await {
+                Ok((ports, client, master, worker)) => {
+                    let master = Some(master);
+                    return Ok(Self { client, settings, ports, folder, master, _worker: worker });
+                }
+                Err(error) if tries.next().is_none() => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn try_start(
+        settings: Settings,
+        folder: &TempDir,
+    ) -> Result<((u16, u16), Client, Process, Process), ServerError> {
+        let ports = (free_port()?, free_port()?);
+        prepare(&settings, folder.path(), ports).await?;
+        let client = local_client().map_err(|error| ServerError::Io {
+            what: "make a client for Buildbot".into(),
+            source: std::io::Error::other(error),
+        })?;
+        let spawn = |part| {
+            Process::spawn(
+                "buildbot",
+                twistd(&settings, folder.path(), part, ports),
+                folder.path().join(format!("{part}.log")),
+            )
+        };
+        let mut master = spawn("master")?;
+        let worker = spawn("worker")?;
+        master.until(START, async || is_ready(&client, ports.0).await).await?;
+        Ok((ports, client, master, worker))
+    }
+
+    /// Its address, as `BUILDBOT_URL` has it.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.ports.0)
+    }
+
+    /// Who may do everything, as `BUILDBOT_AUTH` has it. `guest:guest` may look only.
+    pub fn auth(&self) -> &'static str {
+        "self-serve:secret"
+    }
+
+    /// What the master's API answers to a path below `/api/v2/`.
+    pub async fn get(&self, path: &str) -> reqwest::Result<Value> {
+        let url = format!("{}api/v2/{path}", self.url());
+        self.client.get(url).header("Accept", "application/json").send().await?.error_for_status()?.json().await
+    }
+
+    /// From now on no build of this builder ends.
+    pub fn hold(&self, builder: &str) -> Result<(), ServerError> {
+        std::fs::write(self.gate(builder), "").map_err(ServerError::io("write a gate"))
+    }
+
+    /// They do again.
+    pub fn release(&self, builder: &str) -> Result<(), ServerError> {
+        std::fs::remove_file(self.gate(builder)).map_err(ServerError::io("remove a gate"))
+    }
+
+    /// From now on builds of this builder end with this exit code: anything but 0 is a failure.
+    pub fn end_with(&self, builder: &str, code: u8) -> Result<(), ServerError> {
+        let path = self.gate(&format!("{builder}.result"));
+        std::fs::write(path, code.to_string()).map_err(ServerError::io("write a result"))
+    }
+
+    /// Ends the master at once, as a crash would.
+    pub async fn kill(&mut self) -> Result<(), ServerError> {
+        match self.master.take() {
+            Some(mut master) => master.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the master again, at the same address, with all that it knew.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.kill().await?;
+        let command = twistd(&self.settings, self.folder.path(), "master", self.ports);
+        let mut master = Process::spawn("buildbot", command, self.folder.path().join("master.log"))?;
+        master.until(START, async || is_ready(&self.client, self.ports.0).await).await?;
+        self.master = Some(master);
+        Ok(())
+    }
+
+    fn gate(&self, name: &str) -> PathBuf {
+        self.folder.path().join("gates").join(name)
+    }
+}
+
+/// Whether builds can begin: the worker is connected to a master.
+async fn is_ready(client: &Client, port: u16) -> bool {
+    let answer = client.get(format!("http://127.0.0.1:{port}/api/v2/workers")).send().await;
+    let Ok(Ok(workers)) = (match answer {
+        Ok(answer) => Ok(answer.json::<Value>().await),
+        Err(error) => Err(error),
+    }) else {
+        return false;
+    };
+    workers.pointer("/workers/0/connected_to/0").is_some()
+}
+
+/// Lays out the folders of master and worker, and makes the master's database.
+async fn prepare(settings: &Settings, folder: &Path, ports: (u16, u16)) -> Result<(), ServerError> {
+    let write = |path: PathBuf, text: &[u8]| {
+        std::fs::write(&path, text).map_err(ServerError::io(format!("write {}", path.display())))
+    };
+    for name in ["master", "worker/info", "gates"] {
+        std::fs::create_dir_all(folder.join(name)).map_err(ServerError::io("make a folder"))?;
+    }
+    for (name, text) in FILES {
+        write(folder.join("master").join(name), text.as_bytes())?;
+    }
+    let snippet = std::fs::read(root().join(SELF_SERVE)).map_err(ServerError::io("read buildbot/self_serve.py"))?;
+    write(folder.join("master/self_serve.py"), &snippet)?;
+    write(folder.join("worker/buildbot.tac"), WORKER.as_bytes())?;
+    let program = root().join(settings.release.folder()).join("bin/buildbot");
+    let mut command = Command::new(program);
+    let output = environment(command.args(["upgrade-master", "-q", "."]), settings, folder, ports)
+        .current_dir(folder.join("master"))
+        .output()
+        .await
+        .map_err(ServerError::io("make Buildbot's database"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let reason = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Err(ServerError::Io { what: "make Buildbot's database".into(), source: std::io::Error::other(reason) })
+}
+
+fn twistd(settings: &Settings, folder: &Path, part: &str, ports: (u16, u16)) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(root().join(settings.release.folder()).join("bin/twistd"));
+    command.args(["--nodaemon", "--no_save", "--pidfile=", "-y", "buildbot.tac"]).current_dir(folder.join(part));
+    environment(&mut command, settings, folder, ports);
+    command
+}
+
+/// Nobody's settings but these.
+fn environment<'a>(
+    command: &'a mut Command,
+    settings: &Settings,
+    folder: &Path,
+    (http, worker): (u16, u16),
+) -> &'a mut Command {
+    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("PYTHONPATH", ".").env("HOME", folder).env("LANG", "C.UTF-8").env("GATES", folder.join("gates"));
+    command.env("HTTP_PORT", http.to_string()).env("WORKER_PORT", worker.to_string());
+    if settings.builds > 0 {
+        command.env("MAX_BUILDS", settings.builds.to_string());
+    }
+    if settings.plain {
+        command.env("PLAIN", "yes");
+    }
+    if let Some(events) = &settings.events {
+        command.env("EVENTS", events);
+    }
+    command
+}
