@@ -27,6 +27,9 @@
 //! | [`settings`], [`variables`] | what a program is told |
 //! | [`progress`] | how far work is |
 //! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
+//! | [`keys`] | OpenPGP keys, and what they have signed |
+//! | [`rpm`] | packages: headers, signatures, payloads, scriptlets |
+//! | [`rpmdb`] | rpm's database: written, read, and packages removed from it |
 //! | [`chroot`] | an uploaded root, read and judged |
 //! | [`archive`] | a tree as a compressed tar |
 //! | [`legal`] | licences, bill of materials, source packages |
@@ -39,11 +42,14 @@ pub mod chroot;
 pub mod decompress;
 pub mod definition;
 pub mod digest;
+pub mod keys;
 pub mod legal;
 pub mod lock;
 pub mod places;
 pub mod progress;
 pub mod publish;
+pub mod rpm;
+pub mod rpmdb;
 pub mod settings;
 mod tar;
 pub mod tree;

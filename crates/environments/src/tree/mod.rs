@@ -3,11 +3,16 @@
 //! Contents lie in a [`Spool`] on disk, so that memory holds names and numbers only, and files can be written in another
 //! order than they were read.
 
+mod ldconfig;
+pub mod merge;
 mod parents;
+pub mod repositories;
 mod spool;
 
 use std::collections::BTreeMap;
 
+pub(crate) use merge::within;
+pub use merge::{MergeError, Merged, merge};
 pub use parents::add_missing_parents;
 pub use spool::{Content, Spool, SpoolError};
 

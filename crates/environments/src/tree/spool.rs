@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Contents on disk, written once, read in any order.
 #[derive(Debug)]
 pub struct Spool {
     file: File,
+    folder: PathBuf,
     end: u64,
 }
 
@@ -50,7 +51,7 @@ impl Spool {
     pub fn create(folder: &Path) -> Result<Self, SpoolError> {
         let file = tempfile::tempfile_in(folder)
             .map_err(|source| SpoolError::Create { folder: folder.display().to_string(), source })?;
-        Ok(Self { file, end: 0 })
+        Ok(Self { file, folder: folder.to_owned(), end: 0 })
     }
 
     /// Keeps everything that `contents` gives.
@@ -74,6 +75,11 @@ impl Spool {
     /// Reads contents again.
     pub fn read(&self, content: Content) -> impl Read + '_ {
         Reader { file: &self.file, at: content.at, left: content.size }
+    }
+
+    /// The folder it is in, which has room for what work needs on disk beside it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Bytes on disk.

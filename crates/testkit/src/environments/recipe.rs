@@ -12,6 +12,7 @@ pub struct Recipe {
     pub(super) payload: Payload,
     pub(super) tags: Vec<(String, String)>,
     pub(super) files: Vec<File>,
+    pub(super) listed: Vec<String>,
     pub(super) sections: Vec<(String, String)>,
 }
 
@@ -41,6 +42,7 @@ impl Recipe {
             payload: Payload::default(),
             tags: Vec::new(),
             files: Vec::new(),
+            listed: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -113,6 +115,13 @@ impl Recipe {
         self
     }
 
+    /// A line of its list of files, for what needs nothing on disk: `%dev(c,1,3) %attr(0666,root,root) /dev/null`.
+    #[must_use]
+    pub fn listed(mut self, line: impl Into<String>) -> Self {
+        self.listed.push(line.into());
+        self
+    }
+
     /// A scriptlet or trigger: its line without the package's name (`%post`, `%post -p /sbin/ldconfig`,
     /// `%filetriggerin -- /usr/lib`), and its body.
     #[must_use]
@@ -139,6 +148,7 @@ pub struct File {
     pub(super) mode: Option<u32>,
     pub(super) owner: (String, String),
     pub(super) directives: Vec<String>,
+    pub(super) is_listed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -152,7 +162,7 @@ pub(super) enum What {
 impl File {
     fn of(path: impl Into<String>, what: What) -> Self {
         let owner = ("root".into(), "root".into());
-        Self { path: path.into(), what, mode: None, owner, directives: Vec::new() }
+        Self { path: path.into(), what, mode: None, owner, directives: Vec::new(), is_listed: true }
     }
 
     /// A file at an absolute path, of mode 0644 and root's.
@@ -193,6 +203,14 @@ impl File {
     #[must_use]
     pub fn directive(mut self, directive: impl Into<String>) -> Self {
         self.directives.push(directive.into());
+        self
+    }
+
+    /// It is on disk, and a line of its own ([`Recipe::listed`]) lists it together with others: rpmbuild takes long for
+    /// very many lines.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.is_listed = false;
         self
     }
 }

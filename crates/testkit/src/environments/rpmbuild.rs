@@ -83,7 +83,7 @@ impl Workshop {
     fn run_all(&self, specs: &BTreeMap<&str, Vec<PathBuf>>, how: &str) -> Result<(), ToolError> {
         for (target, specs) in specs {
             let mut rpmbuild = Command::new("rpmbuild");
-            rpmbuild.arg(how).args(["--quiet", "--target", target]).env("SOURCE_DATE_EPOCH", BUILT);
+            rpmbuild.arg(how).args(["--quiet", "--noclean", "--target", target]).env("SOURCE_DATE_EPOCH", BUILT);
             let top = self.top.path().display();
             for (name, value) in [
                 ("_topdir", top.to_string()),
@@ -149,6 +149,6 @@ fn stage(root: &Path, files: &[File]) -> Result<(), ToolError> {
             std::fs::set_permissions(&path, permissions).map_err(ToolError::io(format!("stage {}", file.path)))?;
         }
     }
-    // `cp -a` keeps the folder's own permissions, and rpmbuild must be able to write into it.
+    // rpmbuild takes the folder as it is.
     std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).map_err(ToolError::io("stage files"))
 }

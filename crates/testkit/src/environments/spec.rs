@@ -10,11 +10,12 @@ pub(super) fn alone(recipe: &Recipe, staged: &Path) -> String {
     let mut spec = globals(recipe.payload);
     head(&mut spec, recipe);
     let _ = write!(spec, "%description\n{}\n", recipe.name);
-    let _ = write!(spec, "%install\nmkdir -p %{{buildroot}}\ncp -a '{}/.' %{{buildroot}}\n", staged.display());
+    let _ = write!(spec, "%install\nrmdir %{{buildroot}}\nmv '{}' %{{buildroot}}\n", staged.display());
     spec.push_str("%files\n");
-    for file in &recipe.files {
+    for file in recipe.files.iter().filter(|file| file.is_listed) {
         listed(&mut spec, file);
     }
+    recipe.listed.iter().for_each(|line| spec.extend([line, "\n"]));
     for (line, body) in &recipe.sections {
         let _ = write!(spec, "{line}\n{body}\n");
     }

@@ -1,0 +1,145 @@
+//! Which package's file is at a path.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use super::error::{Conflict, MergeError};
+use super::links::Links;
+use crate::lock::Identity;
+use crate::rpm::{File, FileKind, Package};
+use crate::rpmdb::FileState;
+use crate::tree::Path;
+
+/// The colour that gets a path which 32-bit and 64-bit programs want: rpm's `_prefer_color`.
+const PREFERRED: u64 = 2;
+/// Where files have colours: rpm's `_transaction_color` is 3 on these.
+const MULTILIB: [&str; 6] = ["x86_64", "amd64", "ppc64", "s390x", "sparc64", "mips64"];
+
+/// Every path of the packages, and who has it.
+#[derive(Debug)]
+pub(super) struct Claims {
+    /// The package and the file, by their places in the lists.
+    pub(super) owners: HashMap<Path, (usize, usize)>,
+    /// Where each file is, by package and file: links on the way followed.
+    pub(super) places: Vec<Vec<Path>>,
+    /// What rpm's database says of each file.
+    pub(super) states: Vec<Vec<FileState>>,
+    /// How many device nodes, pipes and sockets there are.
+    pub(super) special: u64,
+}
+
+impl Claims {
+    pub(super) fn of(packages: &[&Package], files: &[Vec<File>], identity: &Identity) -> Result<Self, MergeError> {
+        let excluded = Excluded::of(identity)?;
+        let all = files.iter().flatten();
+        let links = all.filter(|file| file.kind() == FileKind::Symlink && !file.ghost);
+        let mut links = Links::of(&links.map(|file| (&file.path, &*file.link)).collect::<Vec<_>>())?;
+        let mut this = Self { owners: HashMap::new(), places: Vec::new(), states: Vec::new(), special: 0 };
+        let mut conflicts = Vec::new();
+        let colored = MULTILIB.contains(&&*identity.arch);
+        for (package, files_of) in files.iter().enumerate() {
+            let mut places = Vec::with_capacity(files_of.len());
+            this.states.push(vec![FileState::Normal; files_of.len()]);
+            for (index, file) in files_of.iter().enumerate() {
+                let place = links.place(&file.path)?;
+                if excluded.has(&file.path) || excluded.has(&place) {
+                    this.set_state(package, index, FileState::NotInstalled);
+                } else if file.kind() == FileKind::Special {
+                    this.special += 1;
+                    this.set_state(package, index, FileState::NotInstalled);
+                } else if !file.ghost {
+                    this.claim(files, (package, index), &place, colored).unwrap_or_else(|(other, difference)| {
+                        let name = |index: usize| packages.get(index).map(|it| it.nevra()).unwrap_or_default();
+                        let packages = [name(other), name(package)];
+                        conflicts.push(Conflict { path: place.clone(), packages, difference });
+                    });
+                }
+                places.push(place);
+            }
+            this.places.push(places);
+        }
+        if conflicts.is_empty() { Ok(this) } else { Err(MergeError::Conflicts(conflicts)) }
+    }
+
+    /// Whether a package's file is the one at its path.
+    pub(super) fn has(&self, package: usize, file: usize) -> bool {
+        let place = self.places.get(package).and_then(|places| places.get(file));
+        place.is_some_and(|place| self.owners.get(place) == Some(&(package, file)))
+    }
+
+    fn claim(
+        &mut self,
+        files: &[Vec<File>],
+        (package, index): (usize, usize),
+        place: &Path,
+        colored: bool,
+    ) -> Result<(), (usize, &'static str)> {
+        let (other, other_index) = match self.owners.entry(place.clone()) {
+            Slot::Vacant(slot) => {
+                slot.insert((package, index));
+                return Ok(());
+            }
+            Slot::Occupied(slot) => *slot.get(),
+        };
+        let file = |package: usize, index: usize| files.get(package).and_then(|files| files.get(index));
+        let (Some(mine), Some(theirs)) = (file(package, index), file(other, other_index)) else { return Ok(()) };
+        let Some(difference) = difference(mine, theirs) else { return Ok(()) };
+        if !colored || mine.color == 0 || theirs.color == 0 || mine.color == theirs.color {
+            return Err((other, difference));
+        }
+        if mine.color & PREFERRED != 0 {
+            self.owners.insert(place.clone(), (package, index));
+            self.set_state(other, other_index, FileState::WrongColor);
+        } else if theirs.color & PREFERRED != 0 {
+            self.set_state(package, index, FileState::WrongColor);
+        } else {
+            return Err((other, difference));
+        }
+        Ok(())
+    }
+
+    fn set_state(&mut self, package: usize, file: usize, state: FileState) {
+        if let Some(slot) = self.states.get_mut(package).and_then(|states| states.get_mut(file)) {
+            *slot = state;
+        }
+    }
+}
+
+/// How two files of one path differ; not at all: they are the same file.
+fn difference(one: &File, other: &File) -> Option<&'static str> {
+    let kind = one.kind();
+    let contents = |kind| matches!(kind, FileKind::Regular | FileKind::Symlink);
+    if kind != other.kind() {
+        Some("kinds")
+    } else if one.mode != other.mode {
+        Some("modes")
+    } else if one.user != other.user || one.group != other.group {
+        Some("owners")
+    } else if kind == FileKind::Symlink && one.link != other.link {
+        Some("targets")
+    } else if contents(kind) && (one.size != other.size || one.digest != other.digest) {
+        Some("contents")
+    } else if one.capabilities != other.capabilities {
+        Some("capabilities")
+    } else {
+        None
+    }
+}
+
+/// What the definition excludes by path.
+struct Excluded(Vec<Path>);
+
+impl Excluded {
+    fn of(identity: &Identity) -> Result<Self, MergeError> {
+        let paths = identity.excludes.iter().filter_map(|exclude| exclude.path.as_deref());
+        Ok(Self(paths.map(|path| Path::new(path.as_bytes())).collect::<Result<_, _>>()?))
+    }
+
+    /// It, or a folder that it is in.
+    fn has(&self, path: &Path) -> bool {
+        self.0.iter().any(|rule| match path.as_bytes().strip_prefix(rule.as_bytes()) {
+            Some(rest) => rest.is_empty() || rest.starts_with(b"/") || rule.as_bytes().is_empty(),
+            None => false,
+        })
+    }
+}
