@@ -1,8 +1,9 @@
 //! The environment's own repository files name public mirrors, and not what it was made from.
 //!
 //! In `etc/yum.repos.d/*.repo`, `etc/yum.conf`, `etc/yum/yum.conf` and `etc/dnf/dnf.conf`, each section of a repository
-//! that has a mirror gets it as its `baseurl`; `mirrorlist` and `metalink` go. A mirror without a section gets one, in
-//! `etc/yum.repos.d/environment.repo`. Other sections stay as they are.
+//! that has a mirror gets it as its `baseurl`; `mirrorlist` and `metalink` go (`dnf.conf(5)`). Where there are mirrors at
+//! all, a section without one loses its addresses and is switched off: they are those of the builders. A mirror without a
+//! section gets one, in `etc/yum.repos.d/environment.repo`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,8 +11,10 @@ use std::io::Read as _;
 
 use super::{Entries, Entry, Kind, Path, Spool, SpoolError, within};
 
-/// Most bytes of such a file.
+/// Most bytes of such a file. A larger one is none that anybody wrote, and stays as it is.
 const FILE_MAX: u64 = 1 << 20;
+/// What says where a repository is.
+const ADDRESSES: [&str; 3] = ["baseurl", "mirrorlist", "metalink"];
 /// Where sections are that no package has.
 const OWN: &str = "etc/yum.repos.d/environment.repo";
 
@@ -28,15 +31,15 @@ pub fn rewrite(
     let files = entries.iter().filter(|(path, _)| is_list(path.as_bytes()));
     let files: Vec<_> = files
         .filter_map(|(path, entry)| match entry.kind {
-            Kind::File(content) => Some((path.clone(), content)),
+            Kind::File(content) if content.size <= FILE_MAX => Some((path.clone(), content)),
             _ => None,
         })
         .collect();
     let mut found = BTreeSet::new();
     for (path, content) in files {
         let mut bytes = Vec::new();
-        spool.read(content).take(FILE_MAX).read_to_end(&mut bytes).map_err(SpoolError::Read)?;
-        let text = String::from_utf8_lossy(&bytes);
+        spool.read(content).read_to_end(&mut bytes).map_err(SpoolError::Read)?;
+        let Ok(text) = String::from_utf8(bytes) else { continue };
         let changed = rewritten(&text, mirrors, &mut found);
         if changed != text {
             let content = spool.keep(&mut changed.as_bytes())?;
@@ -62,33 +65,48 @@ fn is_list(path: &[u8]) -> bool {
         || [&b"etc/yum.conf"[..], b"etc/yum/yum.conf", b"etc/dnf/dnf.conf"].contains(&path)
 }
 
-/// The text with the addresses of known sections changed. A line that begins with a blank goes on with the one before it.
+/// What becomes of a section.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Section {
+    /// It is none of a repository.
+    Other,
+    /// It has the mirror's address.
+    Mirrored,
+    /// It is switched off.
+    Off,
+}
+
+/// The text with the addresses of its sections changed. A line that begins with a blank goes on with the one before it.
 fn rewritten(text: &str, mirrors: &BTreeMap<String, String>, found: &mut BTreeSet<String>) -> String {
     let mut changed = String::with_capacity(text.len());
-    let mut mirror = None;
-    let mut dropping = false;
-    for line in text.split_inclusive('\n') {
+    let (mut section, mut dropping) = (Section::Other, false);
+    for line in text.lines() {
         let bare = line.trim();
         if let Some(id) = bare.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            mirror = mirrors.get(id);
+            changed.extend([line, "\n"]);
             dropping = false;
-            changed.push_str(line);
-            if let Some(url) = mirror {
-                found.insert(id.to_owned());
-                if !line.ends_with('\n') {
-                    changed.push('\n');
+            section = match mirrors.get(id) {
+                Some(url) => {
+                    changed.extend(["baseurl=", url, "\n"]);
+                    Section::Mirrored
                 }
-                changed.extend(["baseurl=", url, "\n"]);
-            }
+                None if id == "main" => Section::Other,
+                None => {
+                    changed.push_str("enabled=0\n");
+                    Section::Off
+                }
+            };
+            found.insert(id.to_owned());
             continue;
         }
         let goes_on = line.starts_with([' ', '\t']) && !bare.is_empty();
         if !goes_on {
             let key = bare.split(['=', ':']).next().unwrap_or_default().trim();
-            dropping = mirror.is_some() && ["baseurl", "mirrorlist", "metalink"].contains(&key);
+            dropping =
+                section != Section::Other && ADDRESSES.contains(&key) || section == Section::Off && key == "enabled";
         }
         if !dropping {
-            changed.push_str(line);
+            changed.extend([line, "\n"]);
         }
     }
     changed
@@ -99,16 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sections_with_a_mirror_name_it_alone_and_others_stay_as_they_are() {
+    fn sections_with_a_mirror_name_it_alone_and_others_are_switched_off() {
         let text = "[main]\ngpgcheck=1\n\n[base]\nname=Base\nbaseurl=http://internal/a\n  http://internal/b\n\
-                    mirrorlist = http://internal/list\nenabled=1\n[other]\nbaseurl=http://other/\n";
+                    mirrorlist = http://internal/list\nenabled=1\n[other]\nname=Other\nbaseurl=http://internal/\n\
+                    enabled=1";
         let mirrors = [("base".into(), "https://mirror.example/".into())].into();
         let mut found = BTreeSet::new();
         let changed = rewritten(text, &mirrors, &mut found);
         assert_eq!(
             changed,
             "[main]\ngpgcheck=1\n\n[base]\nbaseurl=https://mirror.example/\nname=Base\nenabled=1\n[other]\n\
-             baseurl=http://other/\n"
+             enabled=0\nname=Other\n"
         );
         assert!(found.contains("base"));
         assert!(!changed.contains("internal"));

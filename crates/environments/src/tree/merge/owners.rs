@@ -84,7 +84,8 @@ impl Accounts {
             let path = super::links::within(entries, &Path::new(path.as_bytes())?);
             let mut text = Vec::new();
             if let Some(Kind::File(content)) = entries.get(&path).map(|entry| &entry.kind) {
-                spool.read(*content).take(ACCOUNTS_MAX).read_to_end(&mut text).map_err(SpoolError::Read)?;
+                // All of it, whatever its size: it is written again.
+                spool.read(*content).read_to_end(&mut text).map_err(SpoolError::Read)?;
             }
             if !text.is_empty() && !text.ends_with(b"\n") {
                 text.push(b'\n');
