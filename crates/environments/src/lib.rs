@@ -26,8 +26,11 @@
 //! | [`catalogue`] | what is published, for those who read it |
 //! | [`settings`], [`variables`] | what a program is told |
 //! | [`progress`] | how far work is |
+//! | [`evr`] | versions of packages and rpm's order of them |
+//! | [`keys`] | OpenPGP keys, and what they signed |
+//! | [`repo`] | repositories of packages: metadata fetched, verified, read |
+//! | [`solve`] | which packages a definition means |
 //! | [`tree`] | files merged from packages or a root: conflicts, owners, times; their contents on disk |
-//! | [`keys`] | OpenPGP keys, and what they have signed |
 //! | [`rpm`] | packages: headers, signatures, payloads, scriptlets |
 //! | [`rpmdb`] | rpm's database: written, read, and packages removed from it |
 //! | [`chroot`] | an uploaded root, read and judged |
@@ -42,15 +45,18 @@ pub mod chroot;
 pub mod decompress;
 pub mod definition;
 pub mod digest;
+pub mod evr;
 pub mod keys;
 pub mod legal;
 pub mod lock;
 pub mod places;
 pub mod progress;
 pub mod publish;
+pub mod repo;
 pub mod rpm;
 pub mod rpmdb;
 pub mod settings;
+pub mod solve;
 mod tar;
 pub mod tree;
 pub mod unpack;

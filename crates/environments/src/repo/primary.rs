@@ -1,0 +1,276 @@
+//! `primary.xml`: packages, what they provide, and what they ask for.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::Arc;
+
+use super::package::{Comparison, Dependency, Package};
+use super::xml::{Document, Element, MetadataError, Node};
+use super::{Checksum, location};
+use crate::evr::Evr;
+
+/// Reads all packages of a `primary.xml`, `most` of them at most.
+pub(super) fn read(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
+    let mut document = Document::new(source);
+    let (mut packages, mut names) = (Vec::new(), Names::default());
+    let mut draft: Option<Draft> = None;
+    let mut text = String::new();
+    let mut whole = false;
+    loop {
+        match document.next()? {
+            Node::Open(element) => {
+                text.clear();
+                match (&mut draft, element.name().as_str()) {
+                    (None, "package") => draft = Some(Draft::default()),
+                    (Some(draft), name) => draft.open(name, &element, &mut names)?,
+                    _ => {}
+                }
+            }
+            Node::Text(piece) => text.push_str(&piece),
+            Node::Close(name) => match (&mut draft, name.as_str()) {
+                (Some(_), "package") => {
+                    if packages.len() == most {
+                        return Err(MetadataError::TooMany { most, what: "packages" });
+                    }
+                    packages.extend(draft.take().map(Draft::finish).transpose()?);
+                }
+                (Some(draft), name) => draft.close(name, text.trim(), &mut names),
+                (None, "metadata") => whole = true,
+                _ => {}
+            },
+            Node::End if whole => return Ok(packages),
+            Node::End => return Err(MetadataError::Missing { whose: "primary.xml".into(), what: "end" }),
+        }
+    }
+}
+
+/// Each text once: the same names come thousands of times.
+#[derive(Default)]
+struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
+/// A package that is being read.
+#[derive(Default)]
+struct Draft {
+    name: Option<Arc<str>>,
+    arch: Option<Arc<str>>,
+    evr: Option<Evr>,
+    checksum_kind: String,
+    checksum: Option<String>,
+    size: Option<String>,
+    built: Option<String>,
+    location: Option<String>,
+    base: bool,
+    licence: Option<Arc<str>>,
+    source: Option<Arc<str>>,
+    kind: Option<Kind>,
+    lists: [Vec<Dependency>; 8],
+    files: Vec<Arc<str>>,
+}
+
+/// The lists of a package's dependencies, in the order of their places in a draft.
+#[derive(Clone, Copy)]
+enum Kind {
+    Provides,
+    Requires,
+    Conflicts,
+    Obsoletes,
+    Recommends,
+    Supplements,
+    Suggests,
+    Enhances,
+}
+
+impl Kind {
+    fn named(element: &str) -> Option<Self> {
+        Some(match element {
+            "provides" => Self::Provides,
+            "requires" => Self::Requires,
+            "conflicts" => Self::Conflicts,
+            "obsoletes" => Self::Obsoletes,
+            "recommends" => Self::Recommends,
+            "supplements" => Self::Supplements,
+            "suggests" => Self::Suggests,
+            "enhances" => Self::Enhances,
+            _ => return None,
+        })
+    }
+}
+
+impl Draft {
+    fn open(&mut self, name: &str, element: &Element<'_>, names: &mut Names) -> Result<(), MetadataError> {
+        match name {
+            "version" => self.evr = Some(evr(element, names)?.unwrap_or_else(|| Evr::parse(""))),
+            "checksum" => self.checksum_kind = element.attribute("type")?.unwrap_or_default(),
+            "size" => self.size = element.attribute("package")?,
+            "time" => self.built = element.attribute("build")?,
+            "location" => {
+                self.location = element.attribute("href")?;
+                self.base = element.attribute("xml:base")?.is_some();
+            }
+            "entry" => {
+                let dependency = dependency(element, names)?;
+                if let (Some(list), Some(dependency)) = (self.list(), dependency) {
+                    list.push(dependency);
+                }
+            }
+            other => {
+                if let Some(kind) = Kind::named(other) {
+                    self.kind = Some(kind);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Option<&mut Vec<Dependency>> {
+        self.lists.get_mut(self.kind? as usize)
+    }
+
+    fn close(&mut self, name: &str, text: &str, names: &mut Names) {
+        match name {
+            "name" => self.name = Some(names.get(text)),
+            "arch" => self.arch = Some(names.get(text)),
+            "checksum" => self.checksum = Some(text.to_owned()),
+            "license" => self.licence = Some(names.get(text)),
+            "sourcerpm" if !text.is_empty() => self.source = Some(names.get(text)),
+            "file" => self.files.push(names.get(text)),
+            other if Kind::named(other).is_some() => self.kind = None,
+            _ => {}
+        }
+    }
+
+    fn finish(self) -> Result<Package, MetadataError> {
+        let whose = self.name.as_deref().unwrap_or("a package without a name").to_owned();
+        let missing = |what| MetadataError::Missing { whose: whose.clone(), what };
+        let name = self.name.filter(|name| !name.is_empty()).ok_or_else(|| missing("name"))?;
+        let evr = self.evr.ok_or_else(|| missing("version"))?;
+        let checksum = Checksum::new(&self.checksum_kind, &self.checksum.ok_or_else(|| missing("checksum"))?)
+            .map_err(|source| MetadataError::Checksum { whose: whose.clone(), source })?;
+        let size = self.size.ok_or_else(|| missing("size"))?;
+        let value = |what, value| MetadataError::Value { whose: whose.clone(), what, value };
+        let size = size.parse().map_err(|_| value("the size", size))?;
+        let path = self.location.ok_or_else(|| missing("location"))?;
+        if self.base || !location::is_inside(&path) {
+            return Err(value("the location", path));
+        }
+        let built = self.built.and_then(|built| built.parse().ok()).unwrap_or(0);
+        let [mut provides, requires, conflicts, obsoletes, recommends, supplements, suggests, enhances] = self.lists;
+        let itself = Dependency { name: Arc::clone(&name), version: Some((Comparison::EQUAL, evr.clone())) };
+        if !provides.contains(&itself) {
+            provides.push(itself);
+        }
+        let (arch, location) = (self.arch.ok_or_else(|| missing("architecture"))?, path.into());
+        let (licence, source, files) = (self.licence.unwrap_or_default(), self.source, self.files);
+        Ok(Package {
+            name,
+            evr,
+            arch,
+            checksum,
+            size,
+            location,
+            licence,
+            source,
+            built,
+            provides,
+            requires,
+            conflicts,
+            obsoletes,
+            recommends,
+            supplements,
+            suggests,
+            enhances,
+            files,
+        })
+    }
+}
+
+/// The attributes `epoch`, `ver` and `rel` of an element.
+fn evr(element: &Element<'_>, names: &mut Names) -> Result<Option<Evr>, MetadataError> {
+    let Some(version) = element.attribute("ver")? else { return Ok(None) };
+    let epoch = element.attribute("epoch")?;
+    let number = epoch.as_deref().map_or(Ok(0), str::parse);
+    let epoch = number.map_err(|_| MetadataError::Value {
+        whose: format!("<{}>", element.name()),
+        what: "the epoch",
+        value: epoch.unwrap_or_default(),
+    })?;
+    let release = element.attribute("rel")?.filter(|release| !release.is_empty());
+    Ok(Some(Evr { epoch, version: names.get(&version), release: release.map(|release| names.get(&release)) }))
+}
+
+fn dependency(element: &Element<'_>, names: &mut Names) -> Result<Option<Dependency>, MetadataError> {
+    let Some(name) = element.attribute("name")? else { return Ok(None) };
+    let version = match element.attribute("flags")? {
+        None => None,
+        Some(flags) => {
+            let whose = name.clone();
+            let comparison = Comparison::parse(&flags).ok_or(MetadataError::Value {
+                whose,
+                what: "the comparison",
+                value: flags,
+            })?;
+            evr(element, names)?.map(|evr| (comparison, evr))
+        }
+    };
+    Ok(Some(Dependency { name: names.get(&name), version }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRIMARY: &str = include_str!("../../tests/fixtures/repo/primary.xml");
+
+    #[test]
+    fn a_package_is_read_with_all_that_it_provides_and_asks_for() {
+        let packages = read(PRIMARY.as_bytes(), 10).unwrap();
+        let make = &packages[0];
+        assert_eq!(make.to_string(), "make-1:4.4-1.x86_64");
+        assert_eq!((make.size, make.built), (1234, 1_700_000_000));
+        assert_eq!(&*make.location, "Packages/m/make-4.4-1.x86_64.rpm");
+        assert_eq!(&*make.licence, "GPL-3.0-or-later & more");
+        assert_eq!(make.source.as_deref(), Some("make-4.4-1.src.rpm"));
+        let texts = |list: &[Dependency]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(&make.provides), ["make(x86-64) = 1:4.4-1", "bundled(gnulib)", "make = 1:4.4-1"]);
+        assert_eq!(texts(&make.requires), ["/bin/sh", "libc.so.6(GLIBC_2.34)(64bit)", "guile >= 2.2", "(a if b)"]);
+        assert_eq!(texts(&make.recommends), ["make-doc"]);
+        assert_eq!(texts(&make.obsoletes), ["gmake < 3"]);
+        assert_eq!(make.files.iter().map(|file| &**file).collect::<Vec<_>>(), ["/usr/bin/make", "/usr/bin/gmake"]);
+    }
+
+    #[test]
+    fn metadata_that_break_off_are_an_error() {
+        for end in [PRIMARY.len() - 20, PRIMARY.len() / 2, 300] {
+            read(&PRIMARY.as_bytes()[..end], 10).unwrap_err();
+        }
+        let most = read(PRIMARY.as_bytes(), 0).unwrap_err();
+        assert!(matches!(most, MetadataError::TooMany { most: 0, .. }));
+    }
+
+    #[test]
+    fn a_package_that_lies_outside_its_repository_is_refused() {
+        for place in ["../make.rpm", "/etc/passwd", "https://elsewhere.example/x.rpm", "a/../../b", "a//b", "x?y", ""] {
+            let moved = PRIMARY.replace("Packages/m/make-4.4-1.x86_64.rpm", place);
+            let error = read(moved.as_bytes(), 10).unwrap_err().to_string();
+            assert!(error.contains("location"), "{place}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_text_without_an_end_is_refused_before_it_fills_the_memory() {
+        let begin = std::io::Cursor::new("<metadata><package><name>");
+        let endless = Read::chain(begin, std::io::repeat(b'x'));
+        assert!(matches!(read(endless, 10), Err(MetadataError::Xml { .. })));
+    }
+}
