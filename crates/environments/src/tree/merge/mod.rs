@@ -8,13 +8,14 @@
 //!
 //! **Links in paths** are followed: where a package has `/lib` as a link to `usr/lib`, another's `/lib/x` is `/usr/lib/x`.
 //!
-//! **Owners** are looked up by name; see [`owners`]. A name that nobody knows is an error: rpm would give the file to root.
+//! **Owners** are looked up by name: in the definition, in the packages' own `etc/passwd` and `etc/group`, and in their
+//! `sysusers.d`. A name that nobody knows is an error: rpm would give the file to root.
 //!
 //! **Left out** are ghosts, device nodes, pipes and sockets, and what the definition excludes by path.
 //!
-//! **What scriptlets would do** is done as the definition says or not at all; see [`decisions`]. Accounts are written to
-//! `etc/passwd` and `etc/group`, links to libraries and alternatives are made, repository files name public mirrors, and
-//! rpm's database is written last.
+//! **Scriptlets** are never run. One that installing would run, of whatever kind, is declared in the definition, by package
+//! and phase, or there is no tree. What stands in for them is done: accounts are written to `etc/passwd` and `etc/group`,
+//! links to libraries and alternatives are made. Repository files name public mirrors; rpm's database is written last.
 
 mod claims;
 mod decisions;
