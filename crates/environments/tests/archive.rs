@@ -10,9 +10,9 @@ use buildhub_environments::lock::Encoder;
 use buildhub_environments::tree::{Content, Entries, Entry, Kind, Path, Spool};
 use roots::{Tar, identity, is_root, pipe, read, run};
 
-/// The encoder with small blocks, so that little is enough for several.
+/// The encoder with small blocks and a quick preset, so that little is enough for several, and soon.
 fn small_blocks() -> Encoder {
-    Encoder { block_size: 1 << 20, ..archive::encoder() }
+    Encoder { preset: 2, block_size: 1 << 20, ..archive::encoder() }
 }
 
 fn compress(entries: &Entries, spool: &Spool, threads: u32) -> (Archive, Vec<u8>) {
@@ -79,7 +79,7 @@ fn gnu_tar_unpacks_an_archive_as_the_root_was() {
     std::fs::create_dir(&before).unwrap();
     std::fs::create_dir(&after).unwrap();
     let script = "d=$(printf 'd%.0s' $(seq 150)); n=$(printf 'n%.0s' $(seq 120)); mkdir -p usr/lib $d; printf x >usr/a; \
-                  ln usr/a usr/z; ln -s /usr/a $d/absolute; printf 'y%.0s' $(seq 1000) >$d/$n; touch -d @7 usr/a; \
+                  ln usr/a usr/z; ln -s /usr/a $d/absolute; printf 'y%.0s' $(seq 1000) >$d/$n; mkdir m; touch m.pm m/x; touch -d @7 usr/a m; \
                   touch -d @8589934592 usr/lib; chmod 1777 usr/lib; chmod 0 $d/$n";
     run("sh", &["-ec", script], &before);
     if is_root() {
@@ -201,4 +201,47 @@ fn a_file_that_containers_would_take_for_a_removal_is_refused_in_an_image() {
     let folder = tempfile::tempdir().unwrap();
     let error = archive::write_oci(&root.entries, &spool, "x86_64", 0, folder.path(), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("/usr/.wh.a cannot be in a container's image"), "{error}");
+}
+
+/// Whatever a header says, as long as its checksum is right.
+#[test]
+fn a_root_whose_headers_are_mixed_up_is_refused_or_written_as_it_was_read() {
+    let whole = Tar::default()
+        .folder("etc")
+        .about(&[("path", b"etc/hosts"), ("mtime", b"7.5"), ("linkpath", b"b")])
+        .file("a", b"contents")
+        .link("usr", b'2', "etc")
+        .link("z", b'1', "etc/hosts")
+        .member("././@LongLink", b'L', 0o644, "", b"lib/long\0")
+        .file("lib/x", b"")
+        .end();
+    assert!(read(&whole, &identity()).is_ok());
+    let mut random = fastrand::Rng::with_seed(42);
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..4000 {
+        let mut tar = whole.clone();
+        for _ in 0..random.usize(1..4) {
+            let start = random.usize(..tar.len() / 512) * 512;
+            let place =
+                [random.usize(..12), 100 + random.usize(..57), 156, 157 + random.usize(..8), random.usize(..512)];
+            let values = *b"\0/.0157xLKgS\xff\x80a";
+            tar[start + place[random.usize(..place.len())]] = values[random.usize(..values.len())];
+            let block = &mut tar[start..start + 512];
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+        let Ok((root, spool)) = read(&tar, &identity()) else {
+            refused += 1;
+            continue;
+        };
+        taken += 1;
+        let mut written = Vec::new();
+        archive::write_tar(&root.entries, &spool, &mut written, &mut |_| {}).unwrap();
+        let (again, other) = read(&written, &identity()).unwrap();
+        let mut twice = Vec::new();
+        archive::write_tar(&again.entries, &other, &mut twice, &mut |_| {}).unwrap();
+        assert!(written == twice);
+    }
+    assert!(taken > 100 && refused > 100, "{taken} {refused}");
 }

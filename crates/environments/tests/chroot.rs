@@ -8,7 +8,10 @@ use std::io::Read as _;
 
 use buildhub_environments::chroot::{ChrootError, Limits, Root};
 use buildhub_environments::decompress::Compression;
+use buildhub_environments::definition::Exclude;
 use buildhub_environments::tree::{Entry, Kind, Path, Spool};
+use buildhub_environments::{archive, legal};
+use buildhub_testkit::environments::{File, Recipe, Workshop};
 use roots::{Tar, exclude, identity, is_root, pipe, read, read_within, run};
 
 fn at<'a>(root: &'a Root, path: &str) -> &'a Entry {
@@ -55,6 +58,7 @@ fn a_member_that_leads_out_of_the_root_is_refused() {
         (Tar::default().file("a", b"x").file("a/b", b"x"), "it is below /a, which is no folder"),
         (Tar::default().folder("a").link("a/b", b'2', "../../etc/shadow"), "which climbs out of the root"),
         (Tar::default().link("a", b'2', ""), "it is a link to nothing"),
+        (Tar::default().about(&[("linkpath", b"a\0b")]).link("a", b'2', "b"), "it is a link to nothing"),
         (Tar::default().file("tmp/a", b"x").link("b", b'1', "tmp/a"), "it is a hard link to /tmp/a, which is left out"),
     ] {
         let error = refused(&tar.end());
@@ -342,4 +346,68 @@ line'",
         trees.insert(format, kinds);
     }
     assert_eq!(trees["gnu"], trees["posix"]);
+}
+
+/// Installs packages into a root as rpm does, and gives it as a builder would upload it.
+fn installed(root: &std::path::Path, packages: &[std::path::PathBuf], more: &str) -> Vec<u8> {
+    let root_text = root.to_str().unwrap();
+    let options = ["--root", root_text, "--dbpath", "/var/lib/rpm", "--nosignature", "--noscripts", "-i"];
+    let files = packages.iter().map(|package| package.to_str().unwrap());
+    run("rpm", &options.into_iter().chain(files).collect::<Vec<_>>(), std::path::Path::new("/"));
+    run("sh", &["-ec", more], root);
+    pipe("tar", &["-C", root_text, "-c", "."], b"")
+}
+
+#[test]
+fn an_excluded_package_is_gone_with_its_files_and_its_header() {
+    if !is_root() {
+        return;
+    }
+    let workshop = Workshop::create().unwrap();
+    let packages = workshop.build(&[
+        Recipe::new("sdk").file(File::new("/opt/sdk/key", "secret")),
+        Recipe::new("tool").requires("library").file(File::new("/usr/bin/tool", "x")),
+        Recipe::new("library").file(File::new("/usr/lib/library", "x")),
+    ]);
+    let packages = packages.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let upload = installed(&folder.path().join("first"), &packages, "true");
+    let mut identity = identity();
+    let rule =
+        |package: &str| Exclude { package: Some(package.into()), path: None, reason: "not redistributable".into() };
+    identity.excludes = vec![rule("sdk"), rule("never-installed")];
+    let (root, spool) = read(&upload, &identity).unwrap();
+    assert!(!paths(&root).contains(&"/opt/sdk/key".into()), "{:?}", paths(&root));
+    assert_eq!((root.left_out.packages.len(), at(&root, "usr/bin/tool").mode), (1, 0o644));
+
+    // rpm itself no longer knows of it.
+    let mut tar = Vec::new();
+    archive::write_tar(&root.entries, &spool, &mut tar, &mut |_| {}).unwrap();
+    let after = folder.path().join("after");
+    std::fs::create_dir(&after).unwrap();
+    pipe("tar", &["-C", after.to_str().unwrap(), "-xp"], &tar);
+    let query = ["--root", after.to_str().unwrap(), "--dbpath", "/var/lib/rpm", "-qa", "--qf", "%{NAME}\n"];
+    let mut names: Vec<String> = run("rpm", &query, folder.path()).lines().map(str::to_owned).collect();
+    names.sort();
+    assert_eq!(names, ["library", "tool"]);
+    let mut components: Vec<String> = legal::components(&identity, &root.entries, &spool)
+        .unwrap()
+        .into_iter()
+        .map(|component| component.name)
+        .collect();
+    components.sort();
+    assert_eq!(components, names);
+
+    // What is needed stays, or nothing is published.
+    identity.excludes = vec![rule("library")];
+    let error = read(&upload, &identity).map(drop).unwrap_err().to_string();
+    assert!(error.contains("library cannot be left out: tool"), "{error}");
+    // Nor is its file left under another name.
+    identity.excludes = vec![rule("sdk")];
+    let linked = installed(&folder.path().join("second"), &packages, "ln opt/sdk/key usr/key");
+    let error = read(&linked, &identity).map(drop).unwrap_err().to_string();
+    assert!(error.contains("are one file, of which the definition excludes only one"), "{error}");
+    // And where nothing tells which files are its, that is said.
+    let error = read(&Tar::default().file("opt/sdk/key", b"x").end(), &identity).map(drop).unwrap_err().to_string();
+    assert!(error.contains("no database of rpm in /var/lib/rpm"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! A tree as an archive: one tar, compressed by xz, the same bytes each time.
 //!
-//! *The tar.* POSIX (`ustar`), with extended headers where a field is too small. Entries in the byte order of their paths,
-//! so that a folder comes before what is in it and a file before its hard links; folders end with a slash, and the root,
+//! *The tar.* POSIX (`ustar`), with extended headers where a field is too small. Entries in the order of their [paths](Path),
+//! so that a folder comes right before what is in it and a file before its hard links; folders end with a slash, and the root,
 //! where the tree has it, is `./`. Owners are numbers without names, since a name would be looked up on the machine where
 //! the archive is unpacked. Capabilities are `SCHILY.xattr.security.capability`, as GNU tar, libarchive and container
 //! tools know them. Two blocks of zeros end it, and nothing follows.

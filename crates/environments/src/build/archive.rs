@@ -9,9 +9,8 @@ use buildhub_core::Deadline;
 use super::cut::{Cut, compute};
 use super::{BuildError, Workspace};
 use crate::archive;
-use crate::definition::SourceKind;
-use crate::legal::{self, Component, Documents};
-use crate::lock::{Identity, Lock};
+use crate::legal::{self, Documents};
+use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::publish::Artefacts;
 use crate::tree::{Entries, Spool};
@@ -38,7 +37,7 @@ pub(super) async fn write(
     let (sender, mut done) = tokio::sync::watch::channel((0, 0));
     let writing = compute(deadline, move || {
         // First, since a definition may refuse what they say.
-        let documents = legal::documents(&key, &identity, &components(&tree, &identity)?)?;
+        let documents = legal::documents(&key, &identity, &legal::components(&identity, &tree.entries, &tree.spool)?)?;
         let disk = |source| BuildError::Disk { path: file.display().to_string(), source };
         let out = BufWriter::with_capacity(1 << 20, Cut::new(File::create(&file).map_err(disk)?, deadline));
         let total = archive::tar_size(&tree.entries);
@@ -82,12 +81,4 @@ pub(super) async fn write(
         source_files: Vec::new(),
         oci,
     })
-}
-
-/// The packages of a tree, for those who ask about licences.
-fn components(tree: &Tree, identity: &Identity) -> Result<Vec<Component>, BuildError> {
-    match identity.source {
-        SourceKind::RpmRepo => Ok(Component::of_lock(&identity.packages)),
-        SourceKind::ChrootTar => Ok(legal::dpkg(&tree.entries, &tree.spool)?),
-    }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::archive::{ArchiveError, OciError};
 use crate::chroot::ChrootError;
-use crate::legal::{DpkgError, LegalError};
+use crate::legal::{ComponentsError, LegalError};
 use crate::lock::LockError;
 use crate::places::{AddressError, FetchError};
 use crate::publish::PublishError;
@@ -92,7 +92,7 @@ pub enum BuildError {
     Legal(#[from] LegalError),
     /// The root's own list of packages cannot be read.
     #[error(transparent)]
-    Dpkg(#[from] DpkgError),
+    Components(#[from] ComponentsError),
 }
 
 impl BuildError {

@@ -1,6 +1,7 @@
 //! Why an uploaded root cannot be used.
 
 use crate::decompress::Compression;
+use crate::rpmdb::DatabaseError;
 use crate::tree::{Path, PathError, SpoolError};
 
 /// Why an uploaded root cannot be used.
@@ -88,6 +89,9 @@ pub enum ChrootError {
         /// Where the database was looked for.
         rpmdb: String,
     },
+    /// Packages cannot be left out.
+    #[error("the packages that the definition excludes cannot be left out of the uploaded root: {0}")]
+    Packages(#[source] DatabaseError),
     /// An exclusion's path cannot be one.
     #[error("an exclusion of the definition cannot be: {0}")]
     Rule(#[source] PathError),
@@ -117,8 +121,8 @@ pub enum Refusal {
     /// It is below what is no folder.
     #[error("it is below {0}, which is no folder: who unpacks it would write through it")]
     Through(Path),
-    /// A symbolic link without a target.
-    #[error("it is a link to nothing")]
+    /// A symbolic link without a target, or to what cannot be a path.
+    #[error("it is a link to nothing that could be there")]
     NoTarget,
     /// A relative symbolic link out of the root.
     #[error("it is a link to {0}, which climbs out of the root; exclude it")]

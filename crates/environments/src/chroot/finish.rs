@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::collect::Collector;
-use super::{ChrootError, LeftOut, Refusal, paths};
+use super::{ChrootError, LeftOut, Refusal, packages, paths};
 use crate::lock::Identity;
-use crate::tree::{self, Entries, Entry, Kind, Path};
+use crate::tree::{self, Entries, Entry, Kind, Path, Spool};
 
 /// How many paths an error names.
 const NAMED: usize = 100;
 
 impl Collector {
     /// The tree.
-    pub(super) fn finish(mut self, identity: &Identity) -> Result<(Entries, LeftOut), ChrootError> {
+    pub(super) fn finish(mut self, identity: &Identity, spool: &mut Spool) -> Result<(Entries, LeftOut), ChrootError> {
         self.check_rules()?;
-        exclude_packages(identity)?;
         self.check_parents()?;
         order_hardlinks(&mut self.entries);
+        packages::exclude(&mut self.entries, spool, identity, &mut self.left_out)?;
         if self.entries.keys().all(|path| path.as_bytes().is_empty()) {
             return Err(ChrootError::Empty);
         }
@@ -56,14 +56,6 @@ impl Collector {
             }
         }
         Ok(())
-    }
-}
-
-/// A package that cannot be found cannot be left out.
-fn exclude_packages(identity: &Identity) -> Result<(), ChrootError> {
-    match identity.excludes.iter().find_map(|rule| rule.package.clone()) {
-        Some(package) => Err(ChrootError::NoPackages { package, rpmdb: identity.rpmdb.clone() }),
-        None => Ok(()),
     }
 }
 

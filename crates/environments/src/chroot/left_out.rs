@@ -19,7 +19,11 @@ pub struct LeftOut {
     /// Extended attributes and access control lists, by the name that the archive has for them; `others` are those beyond
     /// the first 64 names.
     pub attributes: BTreeMap<String, u64>,
-    /// What the definition excludes: a rule each, in its order. A rule by which nothing was left out is there too.
+    /// Packages that the definition excludes and that were there: name, version and release.
+    pub packages: Vec<String>,
+    /// Their files and folders that no other package has.
+    pub package_files: u64,
+    /// What the definition excludes by path: a rule each, in its order. A rule by which nothing was left out is there too.
     pub excluded: Vec<Excluded>,
 }
 

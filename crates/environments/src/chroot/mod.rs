@@ -21,13 +21,15 @@
 //!
 //! **What is changed.** No time is later than the definition's; fractions of a second are dropped. Names of owners are
 //! dropped, their numbers stay. A missing folder is made (0755, root's). Of the names of a hard-linked file, the first in
-//! the order of paths has the contents.
+//! the order of paths has the contents. A package that the definition excludes is removed from rpm's database, with the
+//! files that no other package has; it is an error where a package that stays requires it.
 
 mod collect;
 mod error;
 mod finish;
 mod left_out;
 mod members;
+mod packages;
 mod paths;
 mod source;
 
@@ -98,6 +100,6 @@ pub fn read(
     }
     upload.end()?;
     let (sha256, size) = upload.hash();
-    let (entries, left_out) = collector.finish(identity)?;
+    let (entries, left_out) = collector.finish(identity, spool)?;
     Ok(Root { sha256, size, compression, entries, left_out })
 }

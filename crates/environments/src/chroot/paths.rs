@@ -28,7 +28,7 @@ pub(super) fn hardlink(target: &[u8]) -> Result<Path, Refusal> {
 
 /// Whether a symbolic link at `path` may lead to `target`: not upward out of the root, counted part by part.
 pub(super) fn symlink(path: &Path, target: &[u8]) -> Result<(), Refusal> {
-    if target.is_empty() {
+    if target.is_empty() || target.contains(&0) {
         return Err(Refusal::NoTarget);
     }
     if target.len() > PATH {

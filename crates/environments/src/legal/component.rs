@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::lock::{self, SourcePackage};
+use crate::rpmdb::Record;
 
 /// What installs packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,20 @@ impl Component {
         }
     }
 
+    /// One of rpm's database in a root. Which source package it came from is known by its name alone.
+    pub(super) fn of_record(record: Record) -> Self {
+        let Record { name, epoch, version, release, arch, licence, source } = record;
+        Self {
+            name,
+            version: rpm_version(epoch, &version, &release),
+            arch: arch.unwrap_or_else(|| "noarch".into()),
+            manager: Manager::Rpm,
+            licence,
+            source: source.map(|file| SourcePackage { file, sha256: None }),
+            sha256: None,
+        }
+    }
+
     /// Its package URL (purl), by which other tools know it.
     pub fn purl(&self) -> String {
         let escape = |text: &str| {
@@ -76,7 +91,7 @@ impl Component {
 }
 
 /// `epoch:version-release`, without an epoch of 0.
-pub(super) fn rpm_version(epoch: u32, version: &str, release: &str) -> String {
+fn rpm_version(epoch: u32, version: &str, release: &str) -> String {
     if epoch == 0 { format!("{version}-{release}") } else { format!("{epoch}:{version}-{release}") }
 }
 

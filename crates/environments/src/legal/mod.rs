@@ -21,8 +21,10 @@ pub use component::{Component, Manager};
 pub use dpkg::{DpkgError, components as dpkg};
 pub use sources::{Source, Sources};
 
-use crate::definition::{Exclude, SourcesPolicy};
+use crate::definition::{Exclude, SourceKind, SourcesPolicy};
 use crate::lock::Identity;
+use crate::rpmdb::{self, DatabaseError};
+use crate::tree::{Entries, Spool};
 
 /// The documents of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,30 @@ pub enum LegalError {
     /// They cannot be made JSON.
     #[error("the environment's documents cannot be written: {0}")]
     Json(#[source] serde_json::Error),
+}
+
+/// Why the packages of an environment cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentsError {
+    /// dpkg's database in its root.
+    #[error(transparent)]
+    Dpkg(#[from] DpkgError),
+    /// rpm's database in its root.
+    #[error(transparent)]
+    Rpm(#[from] DatabaseError),
+}
+
+/// The packages of an environment: those of its lock, or those that the databases in its root have.
+pub fn components(identity: &Identity, entries: &Entries, spool: &Spool) -> Result<Vec<Component>, ComponentsError> {
+    match identity.source {
+        SourceKind::RpmRepo => Ok(Component::of_lock(&identity.packages)),
+        SourceKind::ChrootTar => {
+            let installed = rpmdb::list(entries, spool, &identity.rpmdb)?.unwrap_or_default();
+            let mut components: Vec<Component> = installed.into_iter().map(Component::of_record).collect();
+            components.extend(dpkg(entries, spool)?);
+            Ok(components)
+        }
+    }
 }
 
 /// Makes the documents of the environment whose lock has this key.

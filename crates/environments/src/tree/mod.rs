@@ -9,6 +9,7 @@ mod parents;
 pub mod repositories;
 mod spool;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 pub(crate) use merge::within;
@@ -18,7 +19,10 @@ pub use spool::{Content, Spool, SpoolError};
 
 /// A path in an environment: bytes, without a leading slash, without `.` and `..`, without a slash at its end. The root
 /// itself is the empty path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// Their order is that of bytes, but that a slash comes before all others: so a folder comes right before all that is in it,
+/// `a`, `a/b`, `a-b`. Who unpacks an archive gives a folder its time and mode when its last file is there, and counts on it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path(Box<[u8]>);
 
 /// What cannot be a path in an environment.
@@ -69,6 +73,20 @@ impl Path {
     }
 }
 
+impl Ord for Path {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // No path has a zero byte.
+        let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
+    }
+}
+
+impl PartialOrd for Path {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl std::fmt::Display for Path {
     /// With a leading slash, as it is called inside the environment.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,3 +126,15 @@ pub enum Kind {
 
 /// Everything of an environment, in the order of paths.
 pub type Entries = BTreeMap<Path, Entry>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_comes_right_before_what_is_in_it() {
+        let sorted =
+            ["", "a", "a/b", "a/b/c", "a/b-c", "a-b", "a.b", "b"].map(|path| Path::new(path.as_bytes()).unwrap());
+        assert!(sorted.is_sorted());
+    }
+}
