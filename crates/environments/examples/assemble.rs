@@ -66,8 +66,8 @@ fn assemble(tar: &Path, threads: NonZeroU32, out: &Path) {
 
 fn speed(bytes: u64, took: Duration) -> String {
     let milliseconds = u64::try_from(took.as_millis()).unwrap().max(1);
-    let each = bytes / 1000 / milliseconds;
-    format!("{} MB in {:.2} s, {each} MB/s", bytes / 1_000_000, took.as_secs_f64())
+    let tenths = bytes / 100 / milliseconds;
+    format!("{} MB in {:.2} s, {}.{} MB/s", bytes / 1_000_000, took.as_secs_f64(), tenths / 10, tenths % 10)
 }
 
 fn compare(root: &Path, threads: &str) {
