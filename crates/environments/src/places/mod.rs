@@ -140,3 +140,6 @@ fn is_beyond(address: IpAddr) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
