@@ -8,12 +8,12 @@ use buildhub_core::store::Location;
 
 use super::archive::Tree;
 use super::cut::{Cut, compute};
-use super::{BuildError, Builder, Order, Workspace, mirrors};
+use super::{BuildError, Builder, Order, Workspace};
 use crate::chroot::{self, Limits};
 use crate::lock::Lock;
 use crate::places::Address;
 use crate::progress::Progress;
-use crate::tree::Spool;
+use crate::tree::{Spool, add_missing_parents, repositories};
 
 /// The most bytes of an upload.
 const UPLOAD: u64 = 8 << 30;
@@ -84,7 +84,9 @@ impl Builder {
             let upload = BufReader::with_capacity(1 << 20, Cut::new(file, deadline));
             let mut spool = Spool::create(&folder)?;
             let mut root = chroot::read(upload, &identity, &Limits::default(), &mut spool, &mut |_| {})?;
-            mirrors::rewrite(&mut root.entries, &mut spool, &identity)?;
+            let mtime = identity.clamp_time.unwrap_or_default();
+            repositories::rewrite(&mut root.entries, &mut spool, &identity.mirrors, mtime)?;
+            add_missing_parents(&mut root.entries, mtime);
             tracing::info!(left_out = ?root.left_out, files = root.entries.len(), "the root is read");
             Ok(Tree { entries: root.entries, spool })
         });

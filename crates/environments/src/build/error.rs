@@ -8,7 +8,10 @@ use crate::legal::{ComponentsError, LegalError};
 use crate::lock::LockError;
 use crate::places::{AddressError, FetchError};
 use crate::publish::PublishError;
-use crate::tree::SpoolError;
+use crate::repo::RepositoryError;
+use crate::rpm::PackageError;
+use crate::solve::ResolveError;
+use crate::tree::{MergeError, SpoolError};
 
 /// Why an environment could not be made or published.
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +81,18 @@ pub enum BuildError {
         "the time was over before the environment was made; nothing of it is published, and the next run begins anew"
     )]
     Late,
-    /// This source is none that can be built.
-    #[error("{what} cannot be built by this program")]
-    Unsupported {
-        /// The source.
-        what: &'static str,
-    },
+    /// The definition cannot be resolved.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A repository cannot be used.
+    #[error(transparent)]
+    Repository(#[from] Box<RepositoryError>),
+    /// A package cannot be used.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The packages do not make a tree.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// What computes stopped without a word.
     #[error("the work stopped: {0}")]
     Stopped(String),

@@ -15,9 +15,9 @@ mod archive;
 mod chroot;
 mod cut;
 mod error;
-mod mirrors;
 mod needs;
 mod order;
+mod packages;
 mod publish;
 mod resolve;
 mod workspace;
@@ -75,8 +75,10 @@ impl Builder {
         tracing::info!(lock = lock.key()?, ?needs, threads, "building");
         let tree = match lock.identity.source {
             SourceKind::ChrootTar => self.root(lock, work, deadline, progress).await?,
-            SourceKind::RpmRepo => return Err(BuildError::Unsupported { what: "rpm-repo" }),
+            SourceKind::RpmRepo => self.packages(lock, work, deadline, progress).await?,
         };
-        archive::write(lock, tree, work, threads, deadline, progress).await
+        let mut made = archive::write(lock, tree, work, threads, deadline, progress).await?;
+        made.source_files = self.fetch_sources(lock, work, progress).await?;
+        Ok(made)
     }
 }

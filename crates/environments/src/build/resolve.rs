@@ -21,7 +21,7 @@ impl Builder {
         let mut lock = Lock { identity: identity(&order.definition), provenance };
         match order.definition.environment.source {
             SourceKind::ChrootTar => self.find_root(order, &mut lock, work, progress).await?,
-            SourceKind::RpmRepo => return Err(BuildError::Unsupported { what: "rpm-repo" }),
+            SourceKind::RpmRepo => self.find_packages(order, &mut lock, work, progress).await?,
         }
         Ok(lock)
     }

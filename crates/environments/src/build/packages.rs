@@ -1,0 +1,202 @@
+//! The source `rpm-repo`: packages of repositories.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use buildhub_core::Deadline;
+use buildhub_core::store::Location;
+use futures::stream::{StreamExt as _, TryStreamExt as _};
+
+use super::archive::Tree;
+use super::cut::compute;
+use super::{BuildError, Builder, Order, Workspace};
+use crate::keys::Keys;
+use crate::lock::Lock;
+use crate::places::{Address, FetchError};
+use crate::progress::Progress;
+use crate::publish::SourceFile;
+use crate::repo::{self, Limits, Repository};
+use crate::rpm;
+use crate::solve::{self, Resolved};
+use crate::tree::{Spool, merge};
+
+/// Packages that are fetched at the same time.
+const WINDOW: usize = 6;
+/// The most bytes of a source package.
+const SOURCE: u64 = 4 << 30;
+
+impl Builder {
+    /// Which packages they are, from where, and signed by whom.
+    pub(super) async fn find_packages(
+        &self,
+        order: &Order,
+        lock: &mut Lock,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<(), BuildError> {
+        progress.at("resolving", 0, None);
+        let definition = Arc::new(order.definition.clone());
+        let folder = work.path().to_owned();
+        let resolved =
+            Box::pin(solve::resolve(definition, &order.beside, &self.places, &folder, Limits::default())).await?;
+        lock.provenance.repomd = resolved.repomd();
+        let newest = resolved.packages.iter().map(|chosen| chosen.built).max();
+        lock.identity.clamp_time = lock.identity.clamp_time.or(newest);
+        self.trust(order, &resolved, work).await?;
+        for chosen in resolved.packages {
+            lock.provenance.addresses.insert(chosen.package.sha256.clone(), chosen.address.to_string());
+            lock.identity.packages.push(chosen.package);
+        }
+        Box::pin(self.find_sources(order, lock, work)).await
+    }
+
+    /// Notes whose signature each package must have.
+    async fn trust(&self, order: &Order, resolved: &Resolved, work: &mut Workspace) -> Result<(), BuildError> {
+        let mut keys = BTreeMap::new();
+        for repo in order.definition.repos.iter().filter(|repo| !repo.gpg_keys.is_empty()) {
+            let found = repo::keys(repo, &self.places, &order.beside).await.map_err(Box::new)?;
+            keys.insert(repo.id.as_str(), Arc::new(found));
+        }
+        for chosen in &resolved.packages {
+            if let Some(keys) = keys.get(chosen.repository.as_str()) {
+                work.signed_by(chosen.package.sha256.clone(), Arc::clone(keys));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where source packages are at hand, by the file names that packages say.
+    async fn find_sources(&self, order: &Order, lock: &mut Lock, work: &mut Workspace) -> Result<(), BuildError> {
+        let mut known: BTreeMap<String, (String, Address)> = BTreeMap::new();
+        for repo in &order.definition.repos {
+            let Some(sources) = &repo.sources else { continue };
+            let source = crate::definition::Repo { url: sources.clone(), ..repo.clone() };
+            let keys = repo::keys(repo, &self.places, &order.beside).await.map_err(Box::new)?;
+            let opened =
+                Repository::open(&source, &self.places, &order.beside, &keys, work.path(), Limits::default()).await;
+            let opened = opened.map_err(Box::new)?;
+            for package in &opened.packages {
+                let file = package.location.rsplit('/').next().unwrap_or_default();
+                if let Some(sha256) = package.checksum.as_sha256() {
+                    known.insert(file.to_owned(), (sha256.to_owned(), opened.address.join(&package.location)));
+                }
+            }
+        }
+        for source in lock.identity.packages.iter_mut().filter_map(|package| package.source.as_mut()) {
+            if let Some((sha256, address)) = known.get(&source.file) {
+                source.sha256 = Some(sha256.clone());
+                lock.provenance.addresses.insert(sha256.clone(), address.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// The packages as a tree.
+    pub(super) async fn packages(
+        &self,
+        lock: &Lock,
+        work: &mut Workspace,
+        deadline: Deadline,
+        progress: &dyn Progress,
+    ) -> Result<Tree, BuildError> {
+        let files = self.fetch_packages(lock, work, progress).await?;
+        let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
+        progress.at("merging packages", 0, None);
+        let tree = compute(deadline, move || {
+            let mut packages = Vec::with_capacity(files.len());
+            for (path, keys) in files {
+                let package = rpm::Package::open(&path)?;
+                if let Some(keys) = keys {
+                    package.verify(&keys)?;
+                }
+                packages.push(package);
+            }
+            let mut spool = Spool::create(&folder)?;
+            let merged = merge(&packages, &identity, &mut spool, &mut |_| {})?;
+            tracing::info!(files = merged.entries.len(), scriptlets = merged.scriptlets.len(), "packages are merged");
+            Ok(Tree { entries: merged.entries, spool })
+        });
+        let tree = tree.await?;
+        lock.identity.packages.iter().for_each(|package| work.drop_file(&package.sha256));
+        Ok(tree)
+    }
+
+    /// Fetches packages, each verified by its hash; where they are, and who must have signed them.
+    async fn fetch_packages(
+        &self,
+        lock: &Lock,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(PathBuf, Option<Arc<Keys>>)>, BuildError> {
+        const STEP: &str = "fetching packages";
+        let packages = &lock.identity.packages;
+        let total: u64 = packages.iter().map(|package| package.size).sum();
+        progress.at(STEP, 0, Some(total));
+        let wanted = packages.iter().map(|package| {
+            let address = located(lock, &package.sha256)?;
+            Ok((package, address, work.fresh("package.rpm")))
+        });
+        let wanted = wanted.collect::<Result<Vec<_>, BuildError>>()?;
+        let fetching = futures::stream::iter(wanted).map(|(package, address, path)| async move {
+            self.fetch_exactly(&address, &package.sha256, &path, package.size).await?;
+            Ok::<_, BuildError>((package.sha256.clone(), package.size, path))
+        });
+        let mut fetching = fetching.buffer_unordered(WINDOW);
+        let mut done = 0;
+        while let Some((sha256, size, path)) = fetching.try_next().await? {
+            done += size;
+            progress.at(STEP, done, Some(total));
+            work.keep(sha256, path);
+        }
+        let files = packages
+            .iter()
+            .filter_map(|package| Some((work.has(&package.sha256)?.to_owned(), work.signer(&package.sha256))));
+        Ok(files.collect())
+    }
+
+    /// Fetches the source packages that are offered beside the environment.
+    pub(super) async fn fetch_sources(
+        &self,
+        lock: &Lock,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Vec<SourceFile>, BuildError> {
+        let mut found: BTreeMap<String, SourceFile> = BTreeMap::new();
+        let sources = lock.identity.packages.iter().filter_map(|package| package.source.as_ref());
+        for source in sources {
+            let Some(sha256) = &source.sha256 else { continue };
+            if found.contains_key(sha256) {
+                continue;
+            }
+            progress.at("fetching source packages", found.len() as u64, None);
+            let (address, path) = (located(lock, sha256)?, work.fresh("source.rpm"));
+            self.fetch_exactly(&address, sha256, &path, SOURCE).await?;
+            let file = SourceFile { sha256: sha256.clone(), name: source.file.clone(), path };
+            found.insert(sha256.clone(), file);
+        }
+        Ok(found.into_values().collect())
+    }
+
+    async fn fetch_exactly(
+        &self,
+        address: &Address,
+        sha256: &str,
+        path: &std::path::Path,
+        limit: u64,
+    ) -> Result<(), BuildError> {
+        let fetched = self.places.fetch(address, path, limit, &|_, _| {}).await;
+        let fetched = fetched.map_err(|error: FetchError| BuildError::from(error))?;
+        if fetched.sha256 == sha256 {
+            return Ok(());
+        }
+        let (address, expected) = (address.to_string(), sha256.to_owned());
+        Err(BuildError::Changed { address, found: fetched.sha256, expected })
+    }
+}
+
+fn located(lock: &Lock, sha256: &str) -> Result<Address, BuildError> {
+    let address = lock.provenance.addresses.get(sha256);
+    let address = address.ok_or_else(|| BuildError::Nowhere { sha256: sha256.to_owned() })?;
+    Ok(Address::read(address, &Location::Folder(".".into()))?)
+}

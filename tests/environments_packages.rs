@@ -1,0 +1,199 @@
+//! Build environments made of packages: real packages, a signed repository, sources beside it; the command, and the
+//! function under AWS's runtime emulator.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use buildhub_testkit::environments::{File, Metadata, Recipe, Signer, Workshop, createrepo};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Longer than any test waits for something.
+const LONG: Duration = Duration::from_mins(2);
+
+fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_mock-env-publisher")).with_file_name(name);
+    assert!(path.is_file(), "there is no {}: cargo build --package {name}", path.display());
+    path
+}
+
+async fn env(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(program("buildhub"));
+    command.arg("env").args(args).env_clear().env("ENVIRONMENTS_URL", "out");
+    command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    tokio::time::timeout(LONG, command.output()).await.unwrap().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn answer(folder: &Path, args: &[&str]) -> Value {
+    let output = env(folder, args).await;
+    assert!(output.status.success(), "{args:?}: {}", said(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What fails, with the reason.
+async fn refused(folder: &Path, args: &[&str], reason: &str) {
+    let output = env(folder, args).await;
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
+    assert!(said(&output).contains(reason), "{args:?}: {}", said(&output));
+}
+
+/// A folder with a signed repository and its sources; the packages are those of version `version`.
+struct Site {
+    folder: TempDir,
+    signer: Signer,
+    key: String,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = Signer::create("releases", "ed25519").unwrap();
+        let key = signer.public_key().unwrap();
+        std::fs::create_dir(folder.path().join("keys")).unwrap();
+        let sha256 = std::process::Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut sha256 = sha256.unwrap();
+        std::io::Write::write_all(&mut sha256.stdin.take().unwrap(), &key).unwrap();
+        let digits = String::from_utf8(sha256.wait_with_output().unwrap().stdout).unwrap();
+        let digits = digits.split_whitespace().next().unwrap().to_owned();
+        std::fs::write(folder.path().join(format!("keys/{digits}.asc")), key).unwrap();
+        Self { folder, signer, key: digits }
+    }
+
+    /// Fills it with packages, and their sources.
+    fn offer(&self, version: &str) {
+        let workshop = Workshop::create().unwrap();
+        let tool = File::new("/usr/bin/tool", format!("#!/bin/sh\necho {version}\n")).mode(0o755);
+        let recipes = [
+            Recipe::new("tool").version(version).requires("lib >= 1").requires("/etc/tool.conf").file(tool),
+            Recipe::new("lib")
+                .file(File::new("/usr/lib64/libtool.so.1", "no library"))
+                .section("%post -p /sbin/ldconfig", ""),
+            Recipe::new("settings")
+                .provides("/sbin/ldconfig")
+                .provides("/bin/sh")
+                .file(File::new("/etc/tool.conf", "a=b\n").directive("%config")),
+            Recipe::new("ndk").file(File::new("/opt/ndk", "not to be passed on")),
+            Recipe::new("needs-ndk").requires("ndk"),
+        ];
+        let packages = workshop.build_with_sources(&recipes).unwrap();
+        for (from, to) in [(workshop.packages().to_owned(), "repo"), (workshop.sources(), "sources")] {
+            let to = self.folder.path().join(to);
+            let _ = std::fs::remove_dir_all(&to);
+            std::fs::create_dir(&to).unwrap();
+            for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+                if entry.path().extension().is_some_and(|end| end == "rpm") {
+                    let copy = to.join(entry.file_name());
+                    std::fs::copy(entry.path(), &copy).unwrap();
+                    self.signer.sign_package(&copy).unwrap();
+                }
+            }
+            createrepo(&to, Metadata::Gzip).unwrap();
+            self.signer.sign_file(&to.join("repodata/repomd.xml")).unwrap();
+        }
+        assert_eq!(packages.len(), recipes.len());
+    }
+
+    /// A definition beside it.
+    fn define(&self, name: &str, packages: &str, more: &str) {
+        let text = format!(
+            "[environment]\nsource = \"rpm-repo\"\narch = \"x86_64\"\npackages = [{packages}]\nsources = \"refuse\"\n\
+             clamp_time = \"2020-01-01T00:00:00Z\"\n\
+             [[repo]]\nid = \"base\"\nurl = \"repo\"\nsources = \"sources\"\nmirror = \"https://mirror.example/\"\n\
+             gpg_keys = [\"sha256:{}\"]\n\
+             [[exclude]]\npackage = \"ndk\"\nreason = \"not redistributable\"\n\
+             [[label]]\nbranch = \"central\"\nplatform = \"linux64\"\nproduct = \"firefox\"\n{more}",
+            self.key
+        );
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+}
+
+const LDCONFIG: &str = "[[scriptlet]]\npackage = \"lib\"\nphase = \"post\"\naction = \"acknowledge\"\n";
+
+#[tokio::test]
+async fn packages_become_an_environment_whose_lock_sources_and_differences_are_published() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    site.define("linux64.toml", "\"tool\"", LDCONFIG);
+    let first = answer(folder, &["build", "linux64.toml", "--output", "out", "--json"]).await;
+    let again = answer(folder, &["build", "linux64.toml", "--output", "out", "--json"]).await;
+    assert_eq!((&first["built"], &again["built"], &again["changed"]), (&json!(true), &json!(false), &json!(false)));
+    let elsewhere = answer(folder, &["build", "linux64.toml", "-o", "other", "--threads", "3", "--json"]).await;
+    assert_eq!(elsewhere["sha256"], first["sha256"], "the same lock, the same bytes");
+
+    let shown = answer(folder, &["show", "central/linux64/firefox", "--json"]).await;
+    let packages = shown["made_of"]["identity"]["packages"].as_array().unwrap();
+    let names: Vec<_> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["lib", "settings", "tool"]);
+    for package in packages {
+        let sha256 = package["source"]["sha256"].as_str().unwrap();
+        assert!(folder.join(format!("out/srpms/{sha256}.src.rpm")).is_file(), "{package}");
+    }
+
+    answer(folder, &["fetch", "central/linux64/firefox", "--output", "root", "--json"]).await;
+    let root = folder.join("root");
+    assert!(root.join("usr/bin/tool").is_file() && !root.join("opt/ndk").exists());
+    let repositories = std::fs::read_dir(root.join("etc/yum.repos.d")).unwrap().map(Result::unwrap);
+    let text: String = repositories.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect();
+    assert!(text.contains("baseurl=https://mirror.example/"), "{text}");
+    let mut rpm = Command::new("rpm");
+    let asked = rpm.arg("--root").arg(&root).args(["--dbpath", "/var/lib/rpm", "-q", "tool"]).output().await.unwrap();
+    assert_eq!(asked.stdout, b"tool-1-1.x86_64\n", "{}", said(&asked));
+    assert_eq!(answer(folder, &["verify", "central/linux64/firefox", "--json"]).await["same"], true);
+
+    // A year later.
+    site.offer("2");
+    let second = answer(folder, &["build", "linux64.toml", "--output", "out", "--json"]).await;
+    assert_eq!((&second["built"], second["name"] == first["name"]), (&json!(true), false));
+    let name = first["name"].as_str().unwrap();
+    let diff = answer(folder, &["diff", name, "central/linux64/firefox", "--json"]).await;
+    // The others were built, and signed, again: other files of the same version.
+    let changed = diff["changed"].as_array().unwrap();
+    let newer: Vec<_> = changed.iter().filter(|changed| changed["rebuilt"] == false).collect();
+    let expected = json!({"package": "tool.x86_64", "from": "1-1", "to": "2-1", "rebuilt": false});
+    assert_eq!(newer, [&expected], "{diff}");
+    assert!(folder.join("out").join(name).is_file(), "the first one is still there, by its name");
+}
+
+#[tokio::test]
+async fn what_is_not_as_it_should_be_is_refused_and_nothing_is_published() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    let build = |name: &'static str| ["build", name, "--output", "out"];
+    site.define("undeclared.toml", "\"tool\"", "");
+    refused(folder, &build("undeclared.toml"), "lib").await;
+    site.define("needed.toml", "\"needs-ndk\"", "");
+    refused(folder, &build("needed.toml"), "ndk").await;
+    site.define("absent.toml", "\"nothing-has-this\"", "");
+    refused(folder, &build("absent.toml"), "nothing-has-this").await;
+    site.define("good.toml", "\"tool\"", LDCONFIG);
+
+    // A package that is another than its repository says, and as long.
+    let package = folder.join("repo/tool-1-1.x86_64.rpm");
+    let whole = std::fs::read(&package).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&package, &damaged).unwrap();
+    refused(folder, &build("good.toml"), "it was changed, or it is damaged").await;
+    std::fs::write(&package, &whole[..whole.len() / 2]).unwrap();
+    refused(folder, &build("good.toml"), "tool-1-1.x86_64.rpm").await;
+    std::fs::remove_file(&package).unwrap();
+    refused(folder, &build("good.toml"), "tool-1-1.x86_64.rpm").await;
+    std::fs::write(&package, &whole).unwrap();
+
+    // Metadata that nobody signed.
+    let signature = folder.join("repo/repodata/repomd.xml.asc");
+    std::fs::copy(folder.join("sources/repodata/repomd.xml.asc"), &signature).unwrap();
+    refused(folder, &build("good.toml"), "repomd.xml").await;
+    assert!(!folder.join("out").exists());
+}
