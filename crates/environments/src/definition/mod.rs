@@ -81,7 +81,8 @@ pub struct Environment {
     /// Where rpm's database is in the environment, without a leading slash.
     #[serde(default = "rpmdb")]
     pub rpmdb: String,
-    /// Files of these absolute paths may have the set-user-id or set-group-id bit; others are refused.
+    /// Files of these absolute paths may have the set-user-id or set-group-id bit, and in an uploaded root capabilities;
+    /// others are refused.
     #[serde(default)]
     pub setuid: Vec<String>,
     /// Whether an OCI image layout is published beside the archive.
