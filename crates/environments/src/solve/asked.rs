@@ -16,8 +16,8 @@ pub(super) struct Asked {
     pub(super) text: String,
     /// The packages that fulfil it.
     pub(super) parts: Parts,
-    /// The names of all packages that it may mean.
-    pub(super) names: BTreeSet<String>,
+    /// The name of the packages that it may mean, where they have one name only.
+    pub(super) name: Option<String>,
 }
 
 /// Reads a wish as dnf does: the first of these that anything meets — `name-version-release.arch`, `name.arch`, a name,
@@ -27,7 +27,7 @@ pub(super) fn read(pool: &Pool<'_>, text: &str) -> Result<Asked, SolveError> {
     let asked = |candidates: Vec<Id>| Asked {
         text: text.to_owned(),
         parts: vec![(Vec::new(), Policy { pool }.best(&candidates))],
-        names: names(pool, &candidates),
+        name: only_name(pool, &candidates),
     };
     let with_arch = text.rsplit_once('.').filter(|(_, arch)| pool.arches.rank(arch).is_some());
     if let Some((rest, arch)) = with_arch {
@@ -70,11 +70,13 @@ pub(super) fn read(pool: &Pool<'_>, text: &str) -> Result<Asked, SolveError> {
     if parts.iter().any(|(given, one_of)| given.is_empty() && one_of.is_empty()) {
         return Err(not_found(pool, text, &[]));
     }
-    Ok(Asked { text: text.to_owned(), parts, names: BTreeSet::new() })
+    Ok(Asked { text: text.to_owned(), parts, name: None })
 }
 
-fn names(pool: &Pool<'_>, candidates: &[Id]) -> BTreeSet<String> {
-    candidates.iter().map(|id| pool.package(*id).name.to_string()).collect()
+/// The name of the candidates, where they have one name only.
+fn only_name(pool: &Pool<'_>, candidates: &[Id]) -> Option<String> {
+    let names: BTreeSet<&str> = candidates.iter().map(|id| &*pool.package(*id).name).collect();
+    names.first().filter(|_| names.len() == 1).map(ToString::to_string)
 }
 
 fn not_found(pool: &Pool<'_>, text: &str, excluded: &[Id]) -> SolveError {

@@ -85,7 +85,7 @@ impl<'a> Clauses<'a> {
         while weak && builder.reach_supplements()? {
             builder.drain(weak)?;
         }
-        let exempt = asked.iter().flat_map(|wish| wish.names.iter().cloned()).collect();
+        let exempt = asked.iter().filter_map(|wish| wish.name.clone()).collect();
         builder.same_names();
         builder.twins(&exempt);
         let Builder { mut all, reached, .. } = builder;
