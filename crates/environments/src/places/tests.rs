@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use buildhub_testkit::source::{Archive, Misdeed, SourceServer};
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
 
@@ -23,8 +24,7 @@ async fn fetch(address: &Address, limit: u64) -> Result<Vec<u8>, FetchError> {
     let fetched = places().fetch(address, &file, limit, &|_, _| {}).await?;
     let found = std::fs::read(file).unwrap();
     assert_eq!(fetched.size, found.len() as u64);
-    use sha2::Digest as _;
-    assert_eq!(fetched.sha256, crate::digest::hex(&sha2::Sha256::digest(&found)));
+    assert_eq!(fetched.sha256, crate::digest::hex(&Sha256::digest(&found)));
     Ok(found)
 }
 
