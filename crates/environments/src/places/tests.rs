@@ -46,7 +46,12 @@ async fn a_download_has_no_more_bytes_than_it_may_whatever_is_announced() {
     source.next([Misdeed::Endless]);
     assert!(matches!(fetch(&address, 1 << 20).await.unwrap_err(), FetchError::TooLarge { .. }));
     assert!(matches!(places().read(&address, 1000).await.unwrap_err(), FetchError::TooLarge { .. }));
+    assert_eq!(places().size(&address).await.unwrap(), None, "it comes without a length");
+    let announced = Archive { has_length: true, ..Archive::of(bytes.clone(), "application/x-tar") };
+    let source = SourceServer::start(announced).await.unwrap();
+    let address = Address::Web(source.url().parse().unwrap());
     assert_eq!(places().size(&address).await.unwrap(), Some(bytes.len() as u64));
+    assert!(matches!(fetch(&address, 1000).await.unwrap_err(), FetchError::TooLarge { .. }));
 }
 
 #[tokio::test]
