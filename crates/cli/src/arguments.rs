@@ -348,11 +348,15 @@ mod tests {
     #[test]
     fn every_variable_with_a_flag_is_one_of_its_command() {
         let (run, event, archive, serve) = (latest(), handle_event(), archive(), serve());
+        let env = env::env();
+        let [publish, list] = ["publish", "list"].map(|name| env.find_subcommand(name).unwrap());
         for variable in variables::all().filter(|variable| !variable.flag.is_empty()) {
             let command = match variable.group {
                 Events => &event,
                 Archiver => &serve,
                 Asking => &archive,
+                Group::Environments => publish,
+                Group::Published => list,
                 _ => &run,
             };
             assert!(command.get_arguments().any(|arg| arg.get_long() == Some(variable.flag)), "{}", variable.name);
