@@ -1,7 +1,7 @@
 //! Buildbot, by its REST API (Buildbot manual, "REST API", version 2).
 //!
 //! A master is steered through the scheduler that `buildbot/self_serve.py` adds to it: each piece of a job is started once,
-//! even by two calls at the same moment. [`Backend::check`](crate::backend::Backend::check) says when it is missing.
+//! even by two calls at the same moment. [`Backend::check`] says when it is missing.
 
 mod answers;
 mod calls;
