@@ -34,7 +34,7 @@ fn number(asked: &Asked) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_job_has_a_number_of_its_own_however_many_ask_at_once() {
     let (_kinto, jobs) = jobs().await;
-    let asking = (0..20).map(|bid| {
+    let asking = (0..50).map(|bid| {
         let jobs = jobs.clone();
         tokio::spawn(async move { number(&jobs.ask(cancel(bid), "alice", 5, None).await.unwrap()) })
     });
@@ -42,14 +42,14 @@ async fn every_job_has_a_number_of_its_own_however_many_ask_at_once() {
     for asked in asking.collect::<Vec<_>>() {
         numbers.insert(asked.await.unwrap());
     }
-    assert_eq!(numbers.len(), 20);
+    assert_eq!(numbers.len(), 50);
     let newest = jobs.newest(3, None).await.unwrap();
     assert_eq!(
         newest.iter().map(|job| job.number).collect::<Vec<_>>(),
         numbers.iter().rev().take(3).copied().collect::<Vec<_>>()
     );
     let older = jobs.newest(100, Some(newest[2].number)).await.unwrap();
-    assert_eq!(older.len(), 17);
+    assert_eq!(older.len(), 47);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,9 @@ use crate::action::Action;
 
 /// The record that has the number given last.
 const COUNTER: &str = "jobs";
+/// How many rounds of writing a number is worth: everyone who asks writes this one record, and a round is lost when others
+/// are always faster. Only one of those who meet goes on at a time, so that many at once need many rounds.
+const ROUNDS: u32 = 20;
 
 /// The jobs of one bucket.
 #[derive(Debug, Clone)]
@@ -110,12 +113,19 @@ impl Jobs {
     /// The next number; nobody else gets it.
     async fn number(&self) -> Result<u64, JobsError> {
         let mut given = 0;
-        let next = |stored: Option<&Stored<Value>>| {
+        let mut next = |stored: Option<&Stored<Value>>| {
             let last = stored.and_then(|stored| stored.data.get("last")).and_then(Value::as_u64).unwrap_or(0);
             given = last + 1;
             Decision::Write(json!({ "last": given }))
         };
-        match self.counters.upsert(COUNTER, next).await? {
+        let mut round = 1;
+        let written = loop {
+            match self.counters.upsert(COUNTER, &mut next).await {
+                Err(KintoError::Contended { .. }) if round < ROUNDS => round += 1,
+                written => break written?,
+            }
+        };
+        match written {
             Upserted::Refused(fault) => Err(refused(format!("the counter {COUNTER}"), fault)),
             Upserted::Written { .. } | Upserted::Kept => Ok(given),
         }
