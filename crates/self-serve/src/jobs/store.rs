@@ -47,6 +47,15 @@ pub enum JobsError {
         /// What it says.
         fault: Box<Fault>,
     },
+    /// A number was given to two.
+    #[error(
+        "job {number} is somebody else's though its number was given to this one: the store's conditions do not hold; is \
+         it a Kinto on PostgreSQL with the plugin one_writer_at_a_time?"
+    )]
+    Taken {
+        /// The number.
+        number: u64,
+    },
     /// There is no such job.
     #[error("there is no job {number}")]
     Unknown {
@@ -136,7 +145,12 @@ impl Jobs {
         let job = Job { number, action, who: who.to_owned(), when, completed_at, complete_data, steps };
         match self.records.put(&number.to_string(), &job, Condition::IfNoneMatch).await? {
             Outcome::Stored { .. } => Ok(job),
-            Outcome::Conflict { .. } => self.find(number).await?.ok_or(JobsError::Unknown { number }),
+            Outcome::Conflict { .. } => match self.find(number).await? {
+                // This one, whose first writing was not acknowledged, or who else has its key.
+                Some(there) if there.action == job.action && there.who == job.who => Ok(there),
+                Some(_) => Err(JobsError::Taken { number }),
+                None => Err(JobsError::Unknown { number }),
+            },
             Outcome::Refused(fault) => Err(refused(format!("job {number}"), fault)),
         }
     }
