@@ -7,10 +7,12 @@
 //! | [`access`] | who may |
 //! | [`backend`] | what a build system must be able to do |
 //! | [`buildbot`] | Buildbot as one |
+//! | [`config`] | branches, builders and masters, from the site's documents |
 //! | [`jobs`] | what was asked for, and what became of it |
 
 pub mod access;
 pub mod action;
 pub mod backend;
 pub mod buildbot;
+pub mod config;
 pub mod jobs;

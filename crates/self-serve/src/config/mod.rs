@@ -1,0 +1,154 @@
+//! What a site says of itself in three documents: its branches, what is built for each, and which masters do that.
+//!
+//! They are read when they are first needed, and again after a while. What cannot be read again stays as it was: a document
+//! that is away for a moment takes no branch away.
+//!
+//! | document | shape |
+//! |---|---|
+//! | branches | `{NAME: {"repo": "https://hg.mozilla.org/projects/NAME", "repo_type": "hg", "graph_branches": […]}}` |
+//! | builders | `{"builders": {NAME: {"properties": {"branch": …}}}}` |
+//! | masters | `[{"name", "hostname", "http_port", "pb_port", "db_name", "role"}]` |
+
+mod branches;
+mod builders;
+mod masters;
+mod place;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildhub_core::store::{StoreError, Stores};
+use buildhub_http::{Http, HttpError};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+pub use branches::{Branch, Branches, RepositoryKind};
+pub use builders::Builders;
+pub use masters::{Masters, Pool, PoolError};
+pub use place::{Place, PlaceError};
+
+/// How long documents are used before they are read again.
+const KEPT: Duration = Duration::from_mins(5);
+/// How soon they are tried again when they could not be read.
+const AGAIN: Duration = Duration::from_secs(30);
+/// The largest document, in bytes. A list of builders with all their properties has tens of MiB.
+const SIZE_MAX: usize = 128 << 20;
+
+/// Where the documents are.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The branches.
+    pub branches: Place,
+    /// What is built for each; without it, nothing is known to be.
+    pub builders: Option<Place>,
+    /// The masters; without it, there are no pools.
+    pub masters: Option<Place>,
+}
+
+/// What the documents say, as they were read at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The branches by their names.
+    pub branches: Branches,
+    /// What is built.
+    pub builders: Builders,
+    /// Who builds.
+    pub masters: Masters,
+}
+
+/// Why a document says nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read from its store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// It is something else.
+    #[error("{place} is no list of {what}: {reason}")]
+    Shape {
+        /// Where it is.
+        place: String,
+        /// What it should be of.
+        what: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// The documents, wherever they are.
+pub struct Documents {
+    places: Places,
+    stores: Stores,
+    http: Http,
+    held: Mutex<Option<Held>>,
+}
+
+struct Held {
+    snapshot: Arc<Snapshot>,
+    until: Instant,
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Documents").field("places", &self.places).finish_non_exhaustive()
+    }
+}
+
+impl Documents {
+    /// Documents at these places. Nothing is read yet.
+    pub fn new(places: Places, stores: Stores, http: Http) -> Self {
+        Self { places, stores, http, held: Mutex::default() }
+    }
+
+    /// What they say now, at most some minutes old; older where they cannot be read again.
+    pub async fn now(&self) -> Result<Arc<Snapshot>, ConfigError> {
+        let mut held = self.held.lock().await;
+        match &*held {
+            Some(fresh) if Instant::now() < fresh.until => return Ok(Arc::clone(&fresh.snapshot)),
+            _ => {}
+        }
+        let (snapshot, kept) = match (self.read().await, held.take()) {
+            (Ok(snapshot), _) => (Arc::new(snapshot), KEPT),
+            (Err(error), Some(old)) => {
+                tracing::warn!(%error, "branches, builders or masters cannot be read again; they stay as they were");
+                (old.snapshot, AGAIN)
+            }
+            (Err(error), None) => return Err(error),
+        };
+        *held = Some(Held { snapshot: Arc::clone(&snapshot), until: Instant::now() + kept });
+        Ok(snapshot)
+    }
+
+    async fn read(&self) -> Result<Snapshot, ConfigError> {
+        let Places { branches, builders, masters } = &self.places;
+        Ok(Snapshot {
+            branches: self.document(branches, "branches").await?,
+            builders: self.optional(builders.as_ref(), "builders").await?,
+            masters: self.optional(masters.as_ref(), "masters").await?,
+        })
+    }
+
+    async fn optional<T: DeserializeOwned + Default>(
+        &self,
+        place: Option<&Place>,
+        what: &'static str,
+    ) -> Result<T, ConfigError> {
+        match place {
+            Some(place) => self.document(place, what).await,
+            None => Ok(T::default()),
+        }
+    }
+
+    async fn document<T: DeserializeOwned>(&self, place: &Place, what: &'static str) -> Result<T, ConfigError> {
+        let bytes = place.read(&self.stores, &self.http, SIZE_MAX).await?;
+        serde_json::from_slice(&bytes).map_err(|error| ConfigError::Shape {
+            place: place.to_string(),
+            what,
+            reason: error.to_string(),
+        })
+    }
+}
