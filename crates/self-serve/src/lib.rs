@@ -7,12 +7,19 @@
 //! | [`access`] | who may |
 //! | [`backend`] | what a build system must be able to do |
 //! | [`buildbot`] | Buildbot as one |
+//! | [`builds`] | what is known of requests and builds, and how that is kept true |
 //! | [`config`] | branches, builders and masters, from the site's documents |
 //! | [`jobs`] | what was asked for, and what became of it |
+//! | [`work`] | jobs, carried out |
+//! | [`settings`], [`variables`] | what an operator says |
 
 pub mod access;
 pub mod action;
 pub mod backend;
 pub mod buildbot;
+pub mod builds;
 pub mod config;
 pub mod jobs;
+pub mod settings;
+pub mod variables;
+pub mod work;

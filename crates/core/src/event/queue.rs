@@ -14,6 +14,8 @@ pub struct Message {
     pub queue: String,
     /// How often it was received, this time included; at least 1.
     pub receives: u32,
+    /// In a FIFO queue, its group: nothing of it may be taken before what comes again.
+    pub group: Option<String>,
     /// What was sent.
     pub body: String,
 }
@@ -71,6 +73,7 @@ struct Attributes {
     /// A number, written as text.
     #[serde(default)]
     approximate_receive_count: String,
+    message_group_id: Option<String>,
 }
 
 /// One message of a batch. Without its id it could not come again alone: then the whole batch cannot be read.
@@ -80,5 +83,11 @@ pub(super) fn message(record: &Value, depth: u8) -> Result<Message, EventError> 
     }
     let record = Record::deserialize(record).map_err(|error| EventError::malformed("SQS", &error))?;
     let receives = record.attributes.approximate_receive_count.parse().unwrap_or(1);
-    Ok(Message { id: record.message_id, queue: record.event_source_arn, receives, body: record.body })
+    Ok(Message {
+        id: record.message_id,
+        queue: record.event_source_arn,
+        receives,
+        group: record.attributes.message_group_id,
+        body: record.body,
+    })
 }

@@ -139,6 +139,7 @@ fn a_queues_messages_are_read_one_by_one_and_a_bad_one_takes_no_other_with_it() 
         id: "m0".into(),
         queue: "arn:aws:sqs:us-east-1:123456789012:builds".into(),
         receives: 3,
+        group: None,
         body: "{".into(),
     };
     assert_eq!(messages[0], first);

@@ -42,6 +42,8 @@ pub enum Group {
     Environments,
     /// Build environments: whoever reads what is published.
     Published,
+    /// Builds seen and steered.
+    SelfServe,
     /// Every program.
     Program,
 }

@@ -13,6 +13,7 @@
 //! | [`Backend::cancel_request`], [`Backend::stop_build`] | `cancelTask` |
 //! | [`Backend::request`], [`Backend::build`] | `status`, a run being a build |
 //! | [`Backend::open_requests`] | `listTaskGroup`, or the index by revision |
+//! | [`Backend::requests_since`] | its tasks have no numbers: the events of its Pulse, kept in order |
 
 mod error;
 
@@ -42,6 +43,9 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// All requests that are not over, in the order of their numbers.
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError>;
+
+    /// The numbers of the first `limit` requests with a higher number than this, in their order.
+    async fn requests_since(&self, number: u64, limit: usize) -> Result<Vec<u64>, BackendError>;
 
     /// What can be built, by name.
     async fn builders(&self) -> Result<Vec<Builder>, BackendError>;

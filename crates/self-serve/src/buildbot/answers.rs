@@ -46,15 +46,22 @@ impl Request {
     }
 }
 
+/// A request of which only the number was asked for.
 #[derive(Debug, Deserialize)]
+pub(super) struct Number {
+    pub(super) buildrequestid: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Set {
+    pub(super) bsid: u64,
     #[serde(default)]
     pub(super) reason: String,
     #[serde(default)]
     pub(super) sourcestamps: Vec<Stamp>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Stamp {
     pub(super) branch: Option<String>,
     pub(super) revision: Option<String>,

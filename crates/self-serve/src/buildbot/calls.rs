@@ -87,9 +87,7 @@ impl Buildbot {
     pub(super) async fn all<T: DeserializeOwned>(&self, path: &str, plural: &str) -> Result<Vec<T>, BackendError> {
         let mut found = Vec::new();
         loop {
-            let page = format!("{path}&limit={PAGE}&offset={}", found.len());
-            let answer = self.http.fetch(&self.question(&page)?, Repeat::Safe, ANSWER_MAX).await?;
-            let mut page: Vec<T> = self.list(answer, path, plural)?;
+            let mut page = self.page(path, plural, PAGE, found.len()).await?;
             // What the answer says of the total is the page's.
             let is_last = page.len() < PAGE;
             found.append(&mut page);
@@ -97,6 +95,19 @@ impl Buildbot {
                 return Ok(found);
             }
         }
+    }
+
+    /// Some of what a question is answered with. The path has a query already, which says an order.
+    pub(super) async fn page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        plural: &str,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Vec<T>, BackendError> {
+        let question = self.question(&format!("{path}&limit={limit}&offset={offset}"))?;
+        let answer = self.http.fetch(&question, Repeat::Safe, ANSWER_MAX).await?;
+        self.list(answer, path, plural)
     }
 
     fn question(&self, path: &str) -> Result<Request, BackendError> {
@@ -187,10 +198,17 @@ impl Buildbot {
         Ok(found.name)
     }
 
-    /// A request with what its set says.
-    pub(super) async fn whole(&self, mut found: answers::Request) -> Result<backend::Request, BackendError> {
+    /// A request with what its set says, which is asked for where it is not known.
+    pub(super) async fn whole(
+        &self,
+        mut found: answers::Request,
+        set: Option<answers::Set>,
+    ) -> Result<backend::Request, BackendError> {
         let path = format!("buildsets/{}", found.buildsetid);
-        let set: Option<answers::Set> = self.one(&path, "buildsets").await?;
+        let set = match set {
+            Some(set) => Some(set),
+            None => self.one(&path, "buildsets").await?,
+        };
         let set = set.ok_or_else(|| self.strange(&path, &"there is none"))?;
         let stamp = set.sourcestamps.into_iter().next();
         let (branch, revision) = stamp.map_or((None, None), |stamp| (stamp.branch, stamp.revision));

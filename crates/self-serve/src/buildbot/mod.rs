@@ -36,7 +36,7 @@ impl Backend for Buildbot {
         let found: Option<answers::Request> =
             self.one(&format!("buildrequests/{id}?property=*"), "buildrequests").await?;
         match found {
-            Some(found) => Ok(Some(self.whole(found).await?)),
+            Some(found) => Ok(Some(self.whole(found, None).await?)),
             None => Ok(None),
         }
     }
@@ -62,11 +62,21 @@ impl Backend for Buildbot {
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError> {
         let path = "buildrequests?complete=false&property=*&order=buildrequestid";
         let found: Vec<answers::Request> = self.all(path, "buildrequests").await?;
+        // All sets at once. What ended or began between the two questions is asked for by itself.
+        let sets: Vec<answers::Set> = self.all("buildsets?complete=false&order=bsid", "buildsets").await?;
+        let sets: BTreeMap<_, _> = sets.into_iter().map(|set| (set.bsid, set)).collect();
         let mut requests = Vec::with_capacity(found.len());
         for request in found {
-            requests.push(self.whole(request).await?);
+            let set = sets.get(&request.buildsetid).cloned();
+            requests.push(self.whole(request, set).await?);
         }
         Ok(requests)
+    }
+
+    async fn requests_since(&self, number: u64, limit: usize) -> Result<Vec<u64>, BackendError> {
+        let path = format!("buildrequests?buildrequestid__gt={number}&order=buildrequestid&field=buildrequestid");
+        let found: Vec<answers::Number> = self.page(&path, "buildrequests", limit, 0).await?;
+        Ok(found.into_iter().map(|found| found.buildrequestid).collect())
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, BackendError> {

@@ -1,0 +1,5 @@
+//! Jobs, carried out.
+
+mod message;
+
+pub use message::Message;
