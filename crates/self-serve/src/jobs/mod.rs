@@ -39,9 +39,31 @@ pub struct Job {
     /// What was done of it so far: each piece by its number, with what was started.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub steps: Map<String, Value>,
+    /// How often its message was sent again, and when the last time, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
+    /// Why it could not be carried out when it was tried last, if it was and is still open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// A message that was sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// How often.
+    pub times: u32,
+    /// When the last time, in seconds since 1970.
+    pub last: i64,
 }
 
 impl Job {
+    /// A job of which nothing is done yet.
+    pub fn new(number: u64, action: Action, who: &str, when: i64) -> Self {
+        let who = who.to_owned();
+        let (completed_at, complete_data, steps, sent, trouble) = Default::default();
+        Self { number, action, who, when, completed_at, complete_data, steps, sent, trouble }
+    }
+
     /// Whether it is still to be done.
     pub fn is_open(&self) -> bool {
         self.completed_at.is_none()
@@ -74,18 +96,10 @@ mod tests {
 
     #[test]
     fn a_job_reads_as_its_users_know_it() {
-        let job = Job {
-            number: 7,
-            action: Action::CancelBuild { bid: 9 },
-            who: "alice".to_owned(),
-            when: 1_700_000_000,
-            completed_at: Some(1_700_000_005),
-            complete_data: Some(Completion {
-                request_id: 7,
-                body: CompletionBody { errors: false, msg: "Ok".to_owned() },
-            }),
-            steps: Map::new(),
-        };
+        let mut job = Job::new(7, Action::CancelBuild { bid: 9 }, "alice", 1_700_000_000);
+        job.completed_at = Some(1_700_000_005);
+        job.complete_data =
+            Some(Completion { request_id: 7, body: CompletionBody { errors: false, msg: "Ok".to_owned() } });
         let written = json!({
             "number": 7,
             "action": "cancel_build",

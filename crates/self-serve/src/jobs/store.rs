@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Completion, CompletionBody, Job};
+use super::{Completion, CompletionBody, Job, Sent};
 use crate::action::Action;
 
 /// The record that has the number given last.
@@ -141,8 +141,7 @@ impl Jobs {
     }
 
     async fn write(&self, number: u64, action: Action, who: &str, when: i64) -> Result<Job, JobsError> {
-        let (completed_at, complete_data, steps) = Default::default();
-        let job = Job { number, action, who: who.to_owned(), when, completed_at, complete_data, steps };
+        let job = Job::new(number, action, who, when);
         match self.records.put(&number.to_string(), &job, Condition::IfNoneMatch).await? {
             Outcome::Stored { .. } => Ok(job),
             Outcome::Conflict { .. } => match self.find(number).await? {
@@ -178,10 +177,32 @@ impl Jobs {
         .await
     }
 
+    /// The open jobs, the oldest first.
+    pub async fn open(&self, limit: usize) -> Result<Vec<Job>, JobsError> {
+        let query = Query::new().eq("completed_at", Value::Null).sort(["number"]).limit(limit);
+        let page = self.records.first_page::<Job>(query).await?;
+        Ok(page.entries.into_iter().filter_map(buildhub_kinto::Entry::record).map(|stored| stored.data).collect())
+    }
+
+    /// Remembers that a job's message is sent again at a moment (seconds since 1970).
+    pub async fn sent_again(&self, number: u64, now: i64) -> Result<Job, JobsError> {
+        self.change(number, |job| {
+            let times = job.sent.map_or(0, |sent| sent.times);
+            job.sent = Some(Sent { times: times.saturating_add(1), last: now });
+        })
+        .await
+    }
+
+    /// Remembers why a job could not be carried out this time.
+    pub async fn trouble(&self, number: u64, why: &str) -> Result<Job, JobsError> {
+        self.change(number, |job| job.trouble = Some(why.to_owned())).await
+    }
+
     /// Says how a job ended. The first who says so is heard; what it is then.
     pub async fn complete(&self, number: u64, errors: bool, message: &str, now: i64) -> Result<Job, JobsError> {
         self.change(number, |job| {
             job.completed_at = Some(now);
+            job.trouble = None;
             let body = CompletionBody { errors, msg: message.to_owned() };
             job.complete_data = Some(Completion { request_id: number, body });
         })

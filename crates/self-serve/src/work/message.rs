@@ -47,8 +47,7 @@ mod tests {
     #[test]
     fn a_message_names_a_job_and_waits_for_those_of_its_group() {
         let action = Action::CancelRequest { brid: 7 };
-        let (completed_at, complete_data, steps) = Default::default();
-        let job = Job { number: 5, action, who: "alice".into(), when: 9, completed_at, complete_data, steps };
+        let job = Job::new(5, action, "alice", 9);
         let first = Message::outgoing(&job, 0);
         assert_eq!((first.body.as_str(), first.group.as_deref()), (r#"{"job":5}"#, Some("br#7")));
         assert_eq!(Message::parse(&first.body).unwrap(), Message { job: 5 });

@@ -77,7 +77,7 @@ pub struct Buildbot {
     ports: (u16, u16),
     folder: TempDir,
     master: Option<Process>,
-    _worker: Process,
+    worker: Process,
 }
 
 impl Buildbot {
@@ -93,7 +93,7 @@ impl Buildbot {
             match Self::try_start(settings.clone(), &folder).await {
                 Ok((ports, client, master, worker)) => {
                     let master = Some(master);
-                    return Ok(Self { client, settings, ports, folder, master, _worker: worker });
+                    return Ok(Self { client, settings, ports, folder, master, worker });
                 }
                 Err(error) if tries.next().is_none() => return Err(error),
                 Err(_) => {}
@@ -164,11 +164,17 @@ impl Buildbot {
         }
     }
 
-    /// Starts the master again, at the same address, with all that it knew.
+    /// Starts the master again, at the same address, with all that it knew. Its worker begins anew too: one that looked for
+    /// the master in vain looks less and less often.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         self.kill().await?;
-        let command = twistd(&self.settings, self.folder.path(), "master", self.ports);
-        let mut master = Process::spawn("buildbot", command, self.folder.path().join("master.log"))?;
+        self.worker.kill().await?;
+        let spawn = |part| {
+            let command = twistd(&self.settings, self.folder.path(), part, self.ports);
+            Process::spawn("buildbot", command, self.folder.path().join(format!("{part}.log")))
+        };
+        let mut master = spawn("master")?;
+        self.worker = spawn("worker")?;
         master.until(START, async || is_ready(&self.client, self.ports.0).await).await?;
         self.master = Some(master);
         Ok(())

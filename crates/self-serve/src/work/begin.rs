@@ -1,0 +1,182 @@
+//! What starts builds.
+
+use futures::stream::{self, StreamExt as _};
+use serde_json::{Map, Value, json};
+
+use super::{Agent, Said, WorkError, properties};
+use crate::action::{PIECES_MAX, Revision};
+use crate::backend::{Change, Piece, Request, Start, Started};
+use crate::jobs::Job;
+
+const OK: &str = "Ok";
+/// How many of a job's requests are brought into the projection at the same time.
+const PARALLEL: usize = 4;
+
+/// What is asked of one builder.
+pub(super) struct Asked<'a> {
+    pub(super) builder: &'a str,
+    pub(super) properties: &'a Map<String, Value>,
+    pub(super) files: &'a [String],
+}
+
+/// Whether a builder makes nightlies (those of locales follow from them).
+pub(super) fn is_nightly(builder: &str) -> bool {
+    builder.ends_with(" nightly") && !builder.contains("l10n")
+}
+
+/// Whether a builder makes profile-guided builds.
+pub(super) fn is_pgo(builder: &str) -> bool {
+    builder.ends_with(" pgo-build")
+}
+
+impl Agent {
+    pub(super) async fn rebuild_build(
+        &self,
+        job: &Job,
+        bid: u64,
+        priority: i64,
+        count: u32,
+    ) -> Result<Said, WorkError> {
+        let Some(build) = self.backend.build(bid).await? else { return Ok(Said::wrong("No build with that id")) };
+        self.rebuild_request(job, build.request, priority, count).await
+    }
+
+    pub(super) async fn rebuild_request(
+        &self,
+        job: &Job,
+        brid: u64,
+        priority: i64,
+        count: u32,
+    ) -> Result<Said, WorkError> {
+        let Some(request) = self.backend.request(brid).await? else {
+            return Ok(Said::wrong("No request with that id"));
+        };
+        let Request { builder, branch, revision, properties, .. } = request;
+        let start = Start {
+            piece: Piece { job: job.number, number: 1 },
+            builders: vec![builder],
+            branch,
+            revision,
+            reason: format!("Self-serve: Rebuilt by {}", job.who),
+            priority,
+            requester: job.who.clone(),
+            properties: properties::copied(&properties),
+        };
+        self.start(job, start, count).await
+    }
+
+    /// Tells of a change, from which the branch's schedulers make what they make of a push.
+    pub(super) async fn new_build(&self, job: &Job, branch: &str, revision: &Revision) -> Result<Said, WorkError> {
+        let site = self.documents.now().await?;
+        let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
+        let revision = revision.to_string();
+        let change = Change {
+            piece: Piece { job: job.number, number: 1 },
+            branch: branch.path().to_owned(),
+            link: branch.link(&revision),
+            revision,
+            repository: branch.repository.unwrap_or_default().to_owned(),
+            comments: "Submitted via self-serve".to_owned(),
+            requester: job.who.clone(),
+            // Schedulers that look at files pass over a change without any.
+            files: vec!["dummy".to_owned()],
+            properties: Map::new(),
+        };
+        if !job.steps.contains_key("1") {
+            let number = self.insist(async || self.backend.change(&change).await).await?;
+            self.jobs.step(job.number, "1", json!({ "change": number })).await?;
+        }
+        Ok(Said::well(OK))
+    }
+
+    /// Starts all of a branch's builders that are of a kind, as one set.
+    pub(super) async fn new_builds(
+        &self,
+        job: &Job,
+        branch: &str,
+        revision: &Revision,
+        priority: i64,
+        is_wanted: fn(&str) -> bool,
+    ) -> Result<Said, WorkError> {
+        let site = self.documents.now().await?;
+        let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
+        let builders: Vec<_> = site.builders.of(&branch).filter(|name| is_wanted(name)).map(str::to_owned).collect();
+        if builders.is_empty() {
+            return Ok(Said::well("No builds to create"));
+        }
+        if builders.len() > PIECES_MAX as usize {
+            return Err(WorkError::TooMany { count: builders.len(), max: PIECES_MAX });
+        }
+        let start =
+            Start { builders, properties: properties::fresh(job), ..requested(job, branch.path(), revision, priority) };
+        self.start(job, start, 1).await
+    }
+
+    pub(super) async fn new_build_for(
+        &self,
+        job: &Job,
+        branch: &str,
+        revision: &Revision,
+        priority: i64,
+        asked: &Asked<'_>,
+    ) -> Result<Said, WorkError> {
+        let site = self.documents.now().await?;
+        let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
+        let start = Start {
+            builders: vec![asked.builder.to_owned()],
+            properties: properties::asked(job, asked.properties, asked.files)?,
+            ..requested(job, branch.path(), revision, priority)
+        };
+        self.start(job, start, 1).await
+    }
+
+    /// Starts the same `count` times, each time once, and brings what was started into the projection.
+    async fn start(&self, job: &Job, mut start: Start, count: u32) -> Result<Said, WorkError> {
+        let mut requests = Vec::new();
+        for number in 1..=count.min(PIECES_MAX) {
+            start.piece.number = number;
+            requests.extend(self.piece(job, &start).await?);
+        }
+        stream::iter(requests).for_each_concurrent(PARALLEL, |request| self.show([request])).await;
+        Ok(Said::well(OK))
+    }
+
+    /// Starts one piece of a job, unless the job remembers that it was; the requests.
+    async fn piece(&self, job: &Job, start: &Start) -> Result<Vec<u64>, WorkError> {
+        let name = start.piece.number.to_string();
+        if let Some(known) = job.steps.get(&name).and_then(|step| step.get("requests")).and_then(Value::as_array) {
+            return Ok(known.iter().filter_map(Value::as_u64).collect());
+        }
+        let Started { set, requests } = self.insist(async || self.backend.start(start).await).await?;
+        let requests: Vec<_> = requests.into_values().collect();
+        self.jobs.step(job.number, &name, json!({ "set": set, "requests": requests })).await?;
+        Ok(requests)
+    }
+}
+
+/// What somebody asked to be built of a revision; by which builders, and with which properties, is still to be said.
+fn requested(job: &Job, branch: &str, revision: &Revision, priority: i64) -> Start {
+    Start {
+        piece: Piece { job: job.number, number: 1 },
+        builders: Vec::new(),
+        branch: Some(branch.to_owned()),
+        revision: Some(revision.to_string()),
+        reason: format!("Self-serve: Requested by {}", job.who),
+        priority,
+        requester: job.who.clone(),
+        properties: Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nightlies_and_profile_guided_builds_are_known_by_their_builders_names() {
+        let nightly =
+            ["ash linux nightly", "ash linux l10n nightly", "ash linux nightly-test", "nightly"].map(is_nightly);
+        assert_eq!(nightly, [true, false, false, false]);
+        assert_eq!(["ash win32 pgo-build", "ash win32 pgo", "pgo-build"].map(is_pgo), [true, false, false]);
+    }
+}

@@ -1,0 +1,154 @@
+//! What ends builds, or moves them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Agent, Said, WorkError};
+use crate::action::Revision;
+use crate::backend::{BackendError, Request};
+use crate::jobs::Job;
+
+const NO_REQUEST: &str = "No request with that id";
+const NO_BUILD: &str = "No build with that id";
+const REQUEST_OVER: &str = "Request is complete, nothing to do";
+const BUILD_OVER: &str = "Build is complete, nothing to do";
+const OK: &str = "Ok";
+/// Under which name a job keeps what it cancels.
+const CANCELLED: &str = "requests";
+
+/// How a request stands that is to be moved.
+enum Moved {
+    Gone,
+    Over,
+    There,
+}
+
+impl Agent {
+    pub(super) async fn reprioritise(&self, brid: u64, priority: i64) -> Result<Said, WorkError> {
+        match self.backend.request(brid).await? {
+            None => return Ok(Said::wrong(NO_REQUEST)),
+            Some(request) if request.completed.is_some() => return Ok(Said::well(REQUEST_OVER)),
+            Some(_) => {}
+        }
+        let look = async || {
+            Ok(match self.backend.request(brid).await? {
+                None => Some(Moved::Gone),
+                Some(request) if request.priority == priority => Some(Moved::There),
+                Some(request) if request.completed.is_some() => Some(Moved::Over),
+                Some(_) => None,
+            })
+        };
+        let what = format!("request {brid} does not have the priority {priority}");
+        let moved = self.until(what, async || self.backend.prioritise(brid, priority).await, look).await?;
+        self.show([brid]).await;
+        Ok(match moved {
+            Moved::Gone => Said::wrong(NO_REQUEST),
+            Moved::Over => Said::well(REQUEST_OVER),
+            Moved::There => Said::well(OK),
+        })
+    }
+
+    pub(super) async fn cancel_request(&self, job: &Job, brid: u64) -> Result<Said, WorkError> {
+        match self.backend.request(brid).await? {
+            None => return Ok(Said::wrong(NO_REQUEST)),
+            Some(request) if request.completed.is_some() && !is_begun(job) => return Ok(Said::well(REQUEST_OVER)),
+            Some(_) => {}
+        }
+        self.begin(job, brid).await?;
+        let reason = reason(job);
+        let ask = async || self.backend.cancel_request(brid, &reason).await;
+        let look = async || {
+            let request = self.backend.request(brid).await?;
+            Ok(request.is_none_or(|request| request.completed.is_some()).then_some(()))
+        };
+        self.until(format!("request {brid} is not over"), ask, look).await?;
+        self.show([brid]).await;
+        Ok(Said::well(format!("{brid}: {OK}")))
+    }
+
+    pub(super) async fn cancel_build(&self, job: &Job, bid: u64) -> Result<Said, WorkError> {
+        let request = match self.backend.build(bid).await? {
+            None => return Ok(Said::wrong(NO_BUILD)),
+            Some(build) if build.ended.is_some() && !is_begun(job) => return Ok(Said::well(BUILD_OVER)),
+            Some(build) => build.request,
+        };
+        self.begin(job, request).await?;
+        let reason = reason(job);
+        let ask = async || self.backend.stop_build(bid, &reason).await;
+        let look = async || {
+            let build = self.backend.build(bid).await?;
+            Ok(build.is_none_or(|build| build.ended.is_some()).then_some(()))
+        };
+        self.until(format!("build {bid} is not over"), ask, look).await?;
+        self.show([request]).await;
+        Ok(Said::well(OK))
+    }
+
+    /// Remembers that a job is about to end a request: who carries on with it finds that over by the job itself.
+    async fn begin(&self, job: &Job, request: u64) -> Result<(), WorkError> {
+        if !is_begun(job) {
+            self.jobs.step(job.number, CANCELLED, json!([request])).await?;
+        }
+        Ok(())
+    }
+
+    /// What is open when the job is first carried out is ended; what is asked for later is not.
+    pub(super) async fn cancel_revision(
+        &self,
+        job: &Job,
+        branch: &str,
+        revision: &Revision,
+    ) -> Result<Said, WorkError> {
+        let requests = if let Some(known) = job.steps.get(CANCELLED).and_then(Value::as_array) {
+            known.iter().filter_map(Value::as_u64).collect()
+        } else {
+            let found = self.open_of(branch, revision).await?;
+            self.jobs.step(job.number, CANCELLED, json!(found)).await?;
+            found
+        };
+        if requests.is_empty() {
+            return Ok(Said::well("No requests to cancel"));
+        }
+        let reason = reason(job);
+        let ask = async || {
+            for request in self.still_open(&requests).await? {
+                self.backend.cancel_request(request, &reason).await?;
+            }
+            Ok(())
+        };
+        let look = async || Ok(self.still_open(&requests).await?.is_empty().then_some(()));
+        self.until(format!("not all requests of {revision} on {branch} are over"), ask, look).await?;
+        self.show(requests.iter().copied()).await;
+        let lines: Vec<_> = requests.iter().map(|request| format!("{request}: {OK}")).collect();
+        Ok(Said::well(lines.join("\n")))
+    }
+
+    /// The open requests of a revision.
+    async fn open_of(&self, branch: &str, revision: &Revision) -> Result<BTreeSet<u64>, WorkError> {
+        let site = self.documents.now().await?;
+        let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
+        let spellings = branch.spellings();
+        let is_its = |request: &Request| {
+            let of_branch = request.branch.as_ref().is_some_and(|branch| spellings.contains(branch));
+            let of_revision =
+                request.revision.as_deref().map(str::parse).is_some_and(|known| known.as_ref() == Ok(revision));
+            of_branch && of_revision
+        };
+        let open = self.backend.open_requests().await?;
+        Ok(open.iter().filter(|request| is_its(request)).map(|request| request.id).collect())
+    }
+
+    async fn still_open(&self, requests: &BTreeSet<u64>) -> Result<Vec<u64>, BackendError> {
+        let open = self.backend.open_requests().await?;
+        Ok(open.into_iter().map(|request| request.id).filter(|id| requests.contains(id)).collect())
+    }
+}
+
+fn is_begun(job: &Job) -> bool {
+    job.steps.contains_key(CANCELLED)
+}
+
+fn reason(job: &Job) -> String {
+    format!("Cancelled via self-serve by {}", job.who)
+}

@@ -1,0 +1,256 @@
+//! Jobs, carried out on a real Buildbot.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod support;
+
+use buildhub_core::Deadline;
+use buildhub_self_serve::action::Action;
+use buildhub_self_serve::backend::{Outcome, Piece, Start};
+use buildhub_self_serve::builds::State;
+use buildhub_self_serve::jobs::Job;
+use buildhub_self_serve::work::{Handled, Message, WorkError};
+use buildhub_testkit::buildbot::{Release, Settings};
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Map, Value, json};
+use support::{REVISION, World, until};
+
+const BUILDER: &str = "mozilla-central linux64 build";
+
+fn said(job: &Job) -> (bool, &str) {
+    let data = job.complete_data.as_ref().unwrap();
+    assert_eq!(data.request_id, job.number);
+    (data.body.errors, data.body.msg.as_str())
+}
+
+/// A request for a build, made by no job that these tests count.
+async fn request(world: &World, number: u32) -> u64 {
+    let start = Start {
+        piece: Piece { job: 1_000_000, number },
+        builders: vec![BUILDER.to_owned()],
+        branch: Some("mozilla-central".to_owned()),
+        revision: Some(REVISION.to_owned()),
+        reason: "first".to_owned(),
+        priority: 0,
+        requester: "bob".to_owned(),
+        properties: json!({ "mine": [1], "buildid": "20260101000000" }).as_object().unwrap().clone(),
+    };
+    *world.backend.start(&start).await.unwrap().requests.values().next().unwrap()
+}
+
+fn revision() -> buildhub_self_serve::action::Revision {
+    REVISION.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_builds_is_seen_in_buildbot_afterwards() {
+    let world = World::start(Settings::default()).await;
+    let original = request(&world, 1).await;
+    world.over(original).await;
+    let build = world.build_of(original).await;
+
+    // A build, and a request, made again: by as many requests as are asked for, as the first was, in the name of who asks.
+    let job = world.carry_out(Action::RebuildBuild { bid: build, priority: 4, count: 3 }).await;
+    assert_eq!(said(&job), (false, "Ok"));
+    let started = world.started(job.number).await;
+    assert_eq!(started.iter().map(|(piece, _)| piece.clone()).collect::<Vec<_>>(), ["1.1", "1.2", "1.3"]);
+    for (piece, request) in &started {
+        assert_eq!((request.builder.as_str(), request.branch.as_deref()), (BUILDER, Some("mozilla-central")));
+        assert_eq!((request.revision.as_deref(), request.priority), (Some(REVISION), 4));
+        assert_eq!(request.reason, "Self-serve: Rebuilt by alice");
+        let named = |name: &str| request.properties[name].clone();
+        assert_eq!((named("mine"), named("buildid")), (json!([1]), json!("20260101000000")));
+        assert_eq!((named("owner"), named("selfserve_job")), (json!("alice"), json!(piece)));
+        let known = world.builds.request(request.id).await.unwrap().unwrap();
+        assert_eq!((known.owner.as_deref(), known.priority), (Some("alice"), 4), "it is known at once");
+    }
+    let job = world.carry_out(Action::RebuildRequest { brid: original, priority: 0, count: 1 }).await;
+    assert_eq!((said(&job), world.started(job.number).await.len()), ((false, "Ok"), 1));
+
+    // All nightlies of a branch as one set, and all profile-guided builds.
+    let (branch, priority) = ("mozilla-central".to_owned(), 2);
+    for (action, kind) in [
+        (Action::NewNightlyAtRevision { branch: branch.clone(), revision: revision(), priority }, "nightly"),
+        (Action::NewPgobuildAtRevision { branch: branch.clone(), revision: revision(), priority }, "pgo-build"),
+    ] {
+        let job = world.carry_out(action).await;
+        assert_eq!(said(&job), (false, "Ok"));
+        let started = world.started(job.number).await;
+        assert_eq!(started.len(), 1);
+        let request = &started[0].1;
+        assert_eq!(request.builder, format!("mozilla-central linux64 {kind}"));
+        assert_eq!((request.reason.as_str(), request.priority), ("Self-serve: Requested by alice", 2));
+        assert_eq!(request.properties["source"], "self-serve");
+        assert_eq!(request.properties["buildid"].as_str().unwrap().len(), 14);
+        assert_eq!(request.properties["builduid"].as_str().unwrap().len(), 32);
+    }
+
+    // One builder's build, with properties and files.
+    let properties = json!({ "extra-flag": { "a": [null, 1] }, "buildid": "1" }).as_object().unwrap().clone();
+    let action = |properties: &Map<String, Value>, builder: &str| Action::NewBuildForBuilder {
+        branch: "try".to_owned(),
+        revision: revision(),
+        priority: 7,
+        builder_name: builder.to_owned(),
+        properties: properties.clone(),
+        files: vec!["a.txt".to_owned()],
+    };
+    let job = world.carry_out(action(&properties, "try linux64 build")).await;
+    assert_eq!(said(&job), (false, "Ok"));
+    let request = &world.started(job.number).await[0].1;
+    assert_eq!((request.branch.as_deref(), request.priority), (Some("try"), 7));
+    assert_eq!(request.properties["extra-flag"], json!({ "a": [null, 1] }));
+    assert_eq!((&request.properties["buildid"], &request.properties["files"]), (&json!("1"), &json!(["a.txt"])));
+
+    // A push told of: its schedulers decide.
+    let job = world.carry_out(Action::NewBuildAtRevision { branch: "try".to_owned(), revision: revision() }).await;
+    assert_eq!(said(&job), (false, "Ok"));
+    let changes = world.master.get("changes").await.unwrap()["changes"].clone();
+    let change = &changes[0];
+    assert_eq!(
+        (&change["branch"], &change["revision"], &change["author"]),
+        (&json!("try"), &json!(REVISION), &json!("alice"))
+    );
+    assert_eq!(change["comments"], "Submitted via self-serve");
+    assert_eq!(change["revlink"], format!("https://hg.example/try/rev/{REVISION}"));
+    until("what follows from the change is built, and known as whoever told of it asked for it", async || {
+        world.refresher.reconcile(Deadline::NONE).await.unwrap();
+        let found = world.builds.of_user(&["try".to_owned()], "alice").await.unwrap().builds;
+        found.into_iter().find(|build| !build.requests[0].reason.starts_with("Self-serve"))
+    })
+    .await;
+
+    // What cannot be started ends with what is to be said of it.
+    let missing = world.carry_out(Action::RebuildBuild { bid: 9999, priority: 0, count: 1 }).await;
+    assert_eq!(said(&missing), (true, "No build with that id"));
+    let missing = world.carry_out(Action::RebuildRequest { brid: 9999, priority: 0, count: 1 }).await;
+    assert_eq!(said(&missing), (true, "No request with that id"));
+    let unknown = world.carry_out(action(&Map::new(), "no such builder")).await;
+    assert!(said(&unknown).0 && said(&unknown).1.contains("cannot start no such builder"), "{unknown:?}");
+    let stolen = json!({ "owner": "mallory" }).as_object().unwrap().clone();
+    let stolen = world.carry_out(action(&stolen, "try linux64 build")).await;
+    assert!(said(&stolen).0 && said(&stolen).1.contains("\"owner\""), "{stolen:?}");
+    assert!(world.started(stolen.number).await.is_empty());
+    let branch = "no-branch".to_owned();
+    let nowhere = world.carry_out(Action::NewNightlyAtRevision { branch, revision: revision(), priority: 0 }).await;
+    assert_eq!(said(&nowhere), (true, "there is no branch \"no-branch\" any more"));
+}
+
+async fn what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(release: Release) {
+    let world = World::start(Settings { release, builds: 1, ..Settings::default() }).await;
+    world.master.hold(BUILDER).unwrap();
+    let runs = request(&world, 1).await;
+    let build = world.build_of(runs).await;
+    let mut waits = Vec::new();
+    for number in 2..=6 {
+        waits.push(request(&world, number).await);
+    }
+
+    let moved = world.carry_out(Action::Reprioritize { brid: waits[0], priority: 9 }).await;
+    assert_eq!(said(&moved), (false, "Ok"));
+    assert_eq!(world.backend.request(waits[0]).await.unwrap().unwrap().priority, 9);
+    assert_eq!(world.builds.request(waits[0]).await.unwrap().unwrap().priority, 9);
+
+    let cancelled = world.carry_out(Action::CancelRequest { brid: waits[1] }).await;
+    assert_eq!(said(&cancelled), (false, format!("{}: Ok", waits[1]).as_str()));
+    assert!(world.backend.request(waits[1]).await.unwrap().unwrap().completed.is_some());
+    assert_eq!(world.builds.request(waits[1]).await.unwrap().unwrap().state, State::Complete);
+
+    let stopped = world.carry_out(Action::CancelBuild { bid: build }).await;
+    assert_eq!(said(&stopped), (false, "Ok"));
+    let build_now = world.backend.build(build).await.unwrap().unwrap();
+    assert_eq!(build_now.result, Some(Outcome::Cancelled));
+    let known = world.builds.build(build).await.unwrap().unwrap();
+    assert_eq!((known.state, known.outcome()), (State::Complete, Some(Outcome::Cancelled)));
+    let state = world.master.get(&format!("builds/{build}")).await.unwrap()["builds"][0]["state_string"].clone();
+    assert!(state.as_str().unwrap().contains("Cancelled via self-serve by alice"), "{state}");
+
+    // Whatever is open of a revision, waiting or not; the one that was moved forward runs.
+    until("the next one runs", async || world.backend.builds_of(waits[0]).await.unwrap().into_iter().next()).await;
+    let other = Start {
+        piece: Piece { job: 1_000_000, number: 99 },
+        builders: vec!["try linux64 build".to_owned()],
+        branch: Some("try".to_owned()),
+        revision: Some(REVISION.to_owned()),
+        reason: "of another branch".to_owned(),
+        priority: 0,
+        requester: "bob".to_owned(),
+        properties: Map::new(),
+    };
+    let other = *world.backend.start(&other).await.unwrap().requests.values().next().unwrap();
+    let branch = "mozilla-central".to_owned();
+    let action = Action::CancelRevision { branch, revision: revision() };
+    let all = world.carry_out(action.clone()).await;
+    let lines: Vec<_> = [waits[0], waits[2], waits[3], waits[4]].map(|id| format!("{id}: Ok")).to_vec();
+    assert_eq!(said(&all), (false, lines.join("\n").as_str()));
+    for id in &waits {
+        assert!(world.backend.request(*id).await.unwrap().unwrap().completed.is_some());
+    }
+    assert_eq!(world.over(other).await.reason, "of another branch");
+    assert_eq!(world.backend.builds_of(other).await.unwrap()[0].result, Some(Outcome::Success), "it was left alone");
+    assert_eq!(said(&world.carry_out(action).await), (false, "No requests to cancel"));
+
+    // What is over, or was never there.
+    let brid = waits[0];
+    let over = "Request is complete, nothing to do";
+    assert_eq!(said(&world.carry_out(Action::Reprioritize { brid, priority: 1 }).await), (false, over));
+    assert_eq!(said(&world.carry_out(Action::CancelRequest { brid }).await), (false, over));
+    let over = "Build is complete, nothing to do";
+    assert_eq!(said(&world.carry_out(Action::CancelBuild { bid: build }).await), (false, over));
+    let none = (true, "No request with that id");
+    assert_eq!(said(&world.carry_out(Action::Reprioritize { brid: 9999, priority: 1 }).await), none);
+    assert_eq!(said(&world.carry_out(Action::CancelRequest { brid: 9999 }).await), none);
+    assert_eq!(said(&world.carry_out(Action::CancelBuild { bid: 9999 }).await), (true, "No build with that id"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_or_moves_builds_does_so_on_the_newest_buildbot() {
+    Box::pin(what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(Release::Newest)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_or_moves_builds_does_so_on_an_older_buildbot() {
+    Box::pin(what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(Release::Old)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_pass_makes_the_message_come_again_and_what_is_lost_is_sent_again_or_given_up() {
+    let mut world = World::start(Settings::default()).await;
+    let original = request(&world, 1).await;
+    world.over(original).await;
+    let job = world.ask(Action::RebuildRequest { brid: original, priority: 0, count: 1 }).await;
+    world.master.kill().await.unwrap();
+    let message = Message { job: job.number };
+    let error = world.agent.handle(message, Timestamp::now(), Deadline::NONE).await.unwrap_err();
+    assert!(!error.is_lasting(), "{error}");
+    let waiting = world.jobs.find(job.number).await.unwrap().unwrap();
+    assert!(waiting.is_open() && waiting.trouble.unwrap().contains("server up"), "who follows it is told why");
+
+    // Its message is lost: it is sent again when it is due, and not sooner.
+    let soon = world.agent.sweep(Timestamp::now(), Deadline::NONE).await.unwrap();
+    assert_eq!((soon.open, soon.sent, soon.faults), (1, 0, 1), "the master that is away is a fault, and no more");
+    let later = Timestamp::now() + 3.minutes();
+    let swept = world.agent.sweep(later, Deadline::NONE).await.unwrap();
+    assert_eq!((swept.sent, world.queue.len()), (1, 1));
+    assert_eq!(world.agent.sweep(later, Deadline::NONE).await.unwrap().sent, 0);
+
+    world.master.start_again().await.unwrap();
+    let delivery = world.queue.receive().await;
+    let message = Message::parse(&delivery.body).unwrap();
+    let done = world.handle(message.job).await;
+    assert_eq!((said(&done), done.trouble.as_deref()), ((false, "Ok"), None));
+    assert_eq!(world.started(job.number).await.len(), 1);
+    let again = world.agent.handle(message, Timestamp::now(), Deadline::NONE).await.unwrap();
+    assert_eq!(again, Handled::Over);
+    let unknown = world.agent.handle(Message { job: 9999 }, Timestamp::now(), Deadline::NONE).await.unwrap();
+    assert_eq!(unknown, Handled::Unknown);
+
+    // Without time it is left to another invocation.
+    let late = world.ask(Action::CancelRequest { brid: original }).await;
+    let no_time = Deadline::after(std::time::Duration::from_secs(1));
+    let error = world.agent.handle(Message { job: late.number }, Timestamp::now(), no_time).await.unwrap_err();
+    assert!(matches!(error, WorkError::Late), "{error}");
+    let swept = world.agent.sweep(Timestamp::now() + 25.hours(), Deadline::NONE).await.unwrap();
+    assert_eq!((swept.expired, swept.sent), (1, 0));
+    let given_up = world.jobs.find(late.number).await.unwrap().unwrap();
+    assert!(said(&given_up).0 && said(&given_up).1.contains("within a day"), "{given_up:?}");
+}

@@ -1,0 +1,185 @@
+//! A Kinto, a Buildbot, a site's documents and an agent.
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use buildhub_core::queue::MemoryQueue;
+use buildhub_core::store::{S3Settings, Stores};
+use buildhub_core::{Deadline, Variables};
+use buildhub_http::{Http, HttpSettings};
+use buildhub_kinto::{Client, ClientSettings, Manifest};
+use buildhub_self_serve::action::Action;
+use buildhub_self_serve::backend::{Backend, Request};
+use buildhub_self_serve::buildbot::{Buildbot, BuildbotSettings};
+use buildhub_self_serve::builds::Builds;
+use buildhub_self_serve::builds::refresh::Refresher;
+use buildhub_self_serve::config::{Documents, Places};
+use buildhub_self_serve::jobs::{Asked, Job, Jobs};
+use buildhub_self_serve::work::{Agent, Handled, Message};
+use buildhub_testkit::buildbot as testkit;
+use buildhub_testkit::kinto::{Backend as Storage, KintoServer};
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+const MANIFEST: &str = include_str!("../../self-serve.json");
+const LIMIT: Duration = Duration::from_mins(2);
+
+pub(crate) const REVISION: &str = "abcdef012345";
+
+/// All that self-serve is made of but its API.
+pub(crate) struct World {
+    pub(crate) kinto: KintoServer,
+    pub(crate) master: testkit::Buildbot,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) client: Client,
+    pub(crate) jobs: Jobs,
+    pub(crate) builds: Builds,
+    pub(crate) refresher: Refresher,
+    pub(crate) documents: Arc<Documents>,
+    pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) agent: Agent,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn start(settings: testkit::Settings) -> Self {
+        let (kinto, master) = tokio::join!(KintoServer::start(Storage::Memory), testkit::Buildbot::start(settings));
+        let (kinto, master) = (kinto.unwrap(), master.unwrap());
+        let backend = backend(&master);
+        let client = client(&kinto);
+        client.initialise(&Manifest::parse(MANIFEST).unwrap()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let documents = documents(&folder);
+        let (jobs, builds) = (Jobs::new(&client, "self-serve").unwrap(), Builds::new(&client, "self-serve").unwrap());
+        let refresher = Refresher::new(builds.clone(), Arc::clone(&backend));
+        let queue = Arc::new(MemoryQueue::new(10_000, Duration::from_mins(1)));
+        let mut world = Self {
+            agent: Agent::new(
+                jobs.clone(),
+                refresher.clone(),
+                Arc::clone(&backend),
+                Arc::clone(&documents),
+                queue.clone(),
+            ),
+            kinto,
+            master,
+            backend,
+            client,
+            jobs,
+            builds,
+            refresher,
+            documents,
+            queue,
+            folder,
+        };
+        world.agent = world.agent_on(Arc::clone(&world.backend));
+        world
+    }
+
+    /// An agent that steers this in place of the master.
+    pub(crate) fn agent_on(&self, backend: Arc<dyn Backend>) -> Agent {
+        let refresher = Refresher::new(self.builds.clone(), Arc::clone(&backend));
+        Agent::new(self.jobs.clone(), refresher, backend, Arc::clone(&self.documents), self.queue.clone())
+    }
+
+    /// Somebody asks.
+    pub(crate) async fn ask(&self, action: Action) -> Job {
+        let now = Timestamp::now().as_second();
+        match self.jobs.ask(action, "alice", now, None).await.unwrap() {
+            Asked::New(job) => job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Somebody asks, and it is carried out.
+    pub(crate) async fn carry_out(&self, action: Action) -> Job {
+        let job = self.ask(action).await;
+        self.handle(job.number).await
+    }
+
+    pub(crate) async fn handle(&self, job: u64) -> Job {
+        match self.agent.handle(Message { job }, Timestamp::now(), Deadline::NONE).await.unwrap() {
+            Handled::Done(job) => *job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The requests that a job started, as the master has them: the numbers of its pieces, and each one's request.
+    pub(crate) async fn started(&self, job: u64) -> Vec<(String, Request)> {
+        let all = self.master.get("buildrequests?property=selfserve_job&order=buildrequestid").await.unwrap();
+        let mut found = Vec::new();
+        for request in all["buildrequests"].as_array().unwrap() {
+            let piece = request["properties"]["selfserve_job"][0].as_str().unwrap_or_default().to_owned();
+            if piece.split_once('.').is_some_and(|(number, _)| number == job.to_string()) {
+                let id = request["buildrequestid"].as_u64().unwrap();
+                found.push((piece, self.backend.request(id).await.unwrap().unwrap()));
+            }
+        }
+        found
+    }
+
+    pub(crate) async fn over(&self, request: u64) -> Request {
+        until("the request is over", async || {
+            self.backend.request(request).await.unwrap().filter(|found| found.completed.is_some())
+        })
+        .await
+    }
+
+    /// The number of a build of a request, once there is one.
+    pub(crate) async fn build_of(&self, request: u64) -> u64 {
+        let look = async || self.backend.builds_of(request).await.unwrap().first().map(|build| build.id);
+        until("a build runs", look).await
+    }
+}
+
+pub(crate) fn backend(master: &testkit::Buildbot) -> Arc<dyn Backend> {
+    let login = Some(master.auth().parse().unwrap());
+    let http = HttpSettings { backoff_base: Duration::from_millis(50), ..HttpSettings::default() };
+    Arc::new(Buildbot::new(BuildbotSettings { url: master.url().parse().unwrap(), login, http }).unwrap())
+}
+
+pub(crate) fn client(kinto: &KintoServer) -> Client {
+    Client::new(&ClientSettings::new(kinto.url().parse().unwrap(), "user:pass".parse().unwrap())).unwrap()
+}
+
+/// Two branches; `try` is called by its repository's path too.
+fn documents(folder: &TempDir) -> Arc<Documents> {
+    let branches = json!({
+        "mozilla-central": { "repo": "https://hg.example/mozilla-central" },
+        "try": { "repo": "https://hg.example/try" }
+    });
+    let builder = |branch: &str, kind: &str| {
+        (format!("{branch} linux64 {kind}"), json!({ "properties": { "branch": branch, "platform": "linux64" } }))
+    };
+    let kinds = ["build", "nightly", "pgo-build"];
+    let builders: serde_json::Map<_, _> =
+        ["mozilla-central", "try"].into_iter().flat_map(|branch| kinds.map(|kind| builder(branch, kind))).collect();
+    let place = |name: &str, document: serde_json::Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, document.to_string()).unwrap();
+        path.to_str().unwrap().parse().unwrap()
+    };
+    let places = Places {
+        branches: place("branches.json", branches),
+        builders: Some(place("builders.json", json!({ "builders": builders }))),
+        masters: None,
+    };
+    let stores = Stores::new(S3Settings::from_variables(&Variables::default()).unwrap());
+    Arc::new(Documents::new(places, stores, Http::new(&HttpSettings::default()).unwrap()))
+}
+
+/// Looks again until it is so.
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let mut every = tokio::time::interval(Duration::from_millis(50));
+    let found = tokio::time::timeout(LIMIT, async {
+        loop {
+            every.tick().await;
+            if let Some(found) = look().await {
+                return found;
+            }
+        }
+    });
+    found.await.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {what}"))
+}
