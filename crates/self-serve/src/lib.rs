@@ -9,6 +9,7 @@
 //! | [`buildbot`] | Buildbot as one |
 //! | [`builds`] | what is known of requests and builds, and how that is kept true |
 //! | [`config`] | branches, builders and masters, from the site's documents |
+//! | [`identity`] | who asks, from a verified source |
 //! | [`jobs`] | what was asked for, and what became of it |
 //! | [`work`] | jobs, carried out |
 //! | [`settings`], [`variables`] | what an operator says |
@@ -19,6 +20,7 @@ pub mod backend;
 pub mod buildbot;
 pub mod builds;
 pub mod config;
+pub mod identity;
 pub mod jobs;
 pub mod settings;
 pub mod variables;

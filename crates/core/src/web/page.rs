@@ -67,6 +67,14 @@ impl Page {
         self
     }
 
+    /// HTML of somebody else's, who has escaped what is in it.
+    #[must_use]
+    pub fn markup(mut self, html: &str) -> Self {
+        self.0.push_str(html);
+        self.0.push('\n');
+        self
+    }
+
     /// The finished page.
     pub fn into_html(mut self) -> String {
         self.0.push_str("</body>\n</html>\n");

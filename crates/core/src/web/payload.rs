@@ -66,6 +66,35 @@ struct Context {
     domain_name: Option<String>,
     #[serde(default)]
     stage: Option<String>,
+    #[serde(default)]
+    authorizer: Option<Authorizer>,
+}
+
+/// What an authorizer of an HTTP API has found (API Gateway, "Control access to HTTP APIs with JWT authorizers", "… with
+/// AWS Lambda authorizers"). Those of function URLs (`iam`) name no person, and are passed over.
+#[derive(Deserialize)]
+struct Authorizer {
+    #[serde(default)]
+    jwt: Option<Token>,
+    #[serde(default)]
+    lambda: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(default)]
+    claims: BTreeMap<String, Value>,
+}
+
+impl Authorizer {
+    fn claims(self) -> BTreeMap<String, String> {
+        let claims = self.jwt.map(|token| token.claims).or(self.lambda).unwrap_or_default();
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        claims.into_iter().map(|(name, value)| (name, text(value))).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -80,7 +109,7 @@ impl Request {
         if payload.version != "2.0" {
             return Err(PayloadError::format(format!("its version is {:?}", payload.version)));
         }
-        let Context { http, request_id, domain_name, stage } = payload.request_context;
+        let Context { http, request_id, domain_name, stage, authorizer } = payload.request_context;
         let method =
             Method::from_bytes(http.method.as_bytes()).map_err(|_| PayloadError::format("its method is none"))?;
         let headers = headers(payload.headers, &payload.cookies);
@@ -98,6 +127,7 @@ impl Request {
             host,
             scheme: if is_plain { "http" } else { "https" },
             id: request_id,
+            claims: authorizer.map(Authorizer::claims).unwrap_or_default(),
         })
     }
 }
@@ -233,6 +263,20 @@ mod tests {
         assert_eq!(read("/prod/x", "prod", "a.example"), expected("/x", "https://a.example/y"));
         assert_eq!(read("/x", "prod", "a.example"), expected("/x", "https://a.example/y"));
         assert_eq!(read("/production/x", "prod", own), expected("/production/x", &format!("https://{own}/y")));
+    }
+
+    #[test]
+    fn who_asks_is_what_an_authorizer_says_and_no_header() {
+        let mut payload = payload("/x", "$default", "h");
+        payload["headers"]["x-remote-user"] = json!("mallory");
+        assert!(Request::from_payload(&payload).unwrap().claims.is_empty());
+        payload["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "email": "a@b.example", "exp": 5 } } });
+        let claims = Request::from_payload(&payload).unwrap().claims;
+        assert_eq!((claims["email"].as_str(), claims["exp"].as_str(), claims.len()), ("a@b.example", "5", 2));
+        payload["requestContext"]["authorizer"] = json!({ "lambda": { "name": "alice" } });
+        assert_eq!(Request::from_payload(&payload).unwrap().claims["name"], "alice");
+        payload["requestContext"]["authorizer"] = json!({ "iam": { "userId": "AIDA" } });
+        assert!(Request::from_payload(&payload).unwrap().claims.is_empty());
     }
 
     #[test]

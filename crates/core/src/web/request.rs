@@ -1,5 +1,7 @@
 //! A request, wherever it came from.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
@@ -27,6 +29,9 @@ pub struct Request {
     pub scheme: &'static str,
     /// What this request is called in logs and in its answer.
     pub id: String,
+    /// What a gateway has verified of who asks, by name: the claims of a JWT authorizer's token, or what a Lambda
+    /// authorizer says. Nothing that a client sends gets here by itself; from a socket it is empty.
+    pub claims: BTreeMap<String, String>,
 }
 
 impl Request {
@@ -43,6 +48,7 @@ impl Request {
             host: String::new(),
             scheme: "http",
             id: new_id(),
+            claims: BTreeMap::new(),
         }
     }
 

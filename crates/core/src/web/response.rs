@@ -103,7 +103,8 @@ impl Response {
         answer
     }
 
-    fn json<T: Serialize>(status: StatusCode, body: &T) -> Self {
+    /// A value as JSON, without an envelope.
+    pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Self {
         let mut answer = Self::empty(status);
         match serde_json::to_vec(body) {
             Ok(body) => answer.body = body.into(),

@@ -21,7 +21,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::request::{new_id, pairs};
+use super::request::pairs;
 use super::{Handler, Request, Response};
 
 /// How long accepting rests after it failed: there are no file handles left, and only time brings some.
@@ -165,13 +165,10 @@ fn of_head(head: http::request::Parts) -> Request {
     Request {
         method: head.method,
         path: head.uri.path().to_owned(),
-        base: String::new(),
         query: pairs(head.uri.query().unwrap_or_default()),
         host: host(&head.headers).unwrap_or_default(),
         headers: head.headers,
-        body: Bytes::new(),
-        scheme: "http",
-        id: new_id(),
+        ..Request::get("/")
     }
 }
 
