@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use buildhub_core::store::{Location, S3Settings, SharedStore, Stores};
+use buildhub_core::web::Cors;
 use buildhub_core::{SettingError, Variables};
 use buildhub_http::HttpSettings;
 use url::{Host, Url};
@@ -78,7 +79,7 @@ impl ArchiverSettings {
             queue: vars.get(QUEUE).map(str::to_owned),
             max_size: max_size(vars)?,
             failure_memory: failure_memory(vars)?,
-            origins: origins(vars)?,
+            origins: Cors::origins(vars, ORIGINS)?,
             address: address(vars)?,
             http: http(vars)?,
         })
@@ -203,17 +204,6 @@ fn hgmo(vars: &Variables) -> Result<Source, SettingError> {
         .map(|text| text.parse().map_err(|error| SettingError::invalid(SUFFIXES, text, format!("{error}"))))
         .collect::<Result<_, _>>()?;
     Ok(Source { name: "hgmo", template, hosts, trusted, suffixes })
-}
-
-fn origins(vars: &Variables) -> Result<Vec<String>, SettingError> {
-    let origins = vars.list(ORIGINS, "");
-    let is_origin =
-        |text: &String| text == "*" || Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text);
-    if origins.iter().all(is_origin) {
-        return Ok(origins);
-    }
-    let allowed = "it lists origins as browsers write them (https://HOST, without a / at the end), or is *";
-    Err(SettingError::invalid(ORIGINS, vars.get(ORIGINS).unwrap_or_default(), allowed))
 }
 
 fn http(vars: &Variables) -> Result<HttpSettings, SettingError> {

@@ -90,7 +90,11 @@ metrics! {
     ARCHIVES_REMEMBERED = "ArchivesRemembered", Count, "Requests for a source archive that its source was seen not to have.";
     ARCHIVES_REFUSED = "ArchivesRefused", Count, "Requests that ask for nothing there can be.";
     ARCHIVES_UNAVAILABLE = "ArchivesUnavailable", Count, "Requests that could not be answered: no region, or no task's folder, could be asked.";
-    ANSWER_DURATION = "AnswerDuration", Milliseconds, "Answering a request of the archiver's API.";
+    REQUESTS_ANSWERED = "RequestsAnswered", Count, "Requests that self-serve answered, or took up.";
+    REQUESTS_DENIED = "RequestsDenied", Count, "Requests to self-serve of whom it does not know, or of who may not do that.";
+    REQUESTS_REFUSED = "RequestsRefused", Count, "Requests to self-serve that ask for nothing there can be.";
+    REQUESTS_UNAVAILABLE = "RequestsUnavailable", Count, "Requests that self-serve could not answer: store, build system or branches could not be asked.";
+    ANSWER_DURATION = "AnswerDuration", Milliseconds, "Answering a request of an API.";
     RUN_DURATION = "RunDuration", Milliseconds, "A catch-up run, from its start to its report.";
     FETCH_EXISTING_DURATION = "FetchExistingDuration", Milliseconds, "Bringing the index of known records up to date.";
     PUBLISH_DURATION = "PublishDuration", Milliseconds, "Writing records to the store.";

@@ -1,7 +1,7 @@
 //! Who may do what: one table.
 //!
 //! Everyone whom a verified source names may make builds. Only whoever owns a build, or an administrator, may end it or
-//! move it; only an administrator may end everything of a revision, for it may be several people's.
+//! move it. All of a revision may be ended by whoever owns all of it that is open.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -35,8 +35,6 @@ pub enum Need {
     Name,
     /// The owner, or an administrator.
     Ownership,
-    /// An administrator.
-    Admin,
 }
 
 /// What each action needs.
@@ -48,8 +46,7 @@ pub fn need(kind: Kind) -> Need {
         | Kind::NewNightlyAtRevision
         | Kind::NewPgobuildAtRevision
         | Kind::NewBuildForBuilder => Need::Name,
-        Kind::Reprioritize | Kind::CancelRequest | Kind::CancelBuild => Need::Ownership,
-        Kind::CancelRevision => Need::Admin,
+        Kind::Reprioritize | Kind::CancelRequest | Kind::CancelBuild | Kind::CancelRevision => Need::Ownership,
     }
 }
 
@@ -58,7 +55,6 @@ pub fn may(kind: Kind, standing: Standing) -> bool {
     match need(kind) {
         Need::Name => true,
         Need::Ownership => standing != Standing::Other,
-        Need::Admin => standing == Standing::Admin,
     }
 }
 
@@ -122,7 +118,7 @@ mod tests {
             (Kind::CancelBuild, true, false),
             (Kind::RebuildBuild, true, true),
             (Kind::RebuildRequest, true, true),
-            (Kind::CancelRevision, false, false),
+            (Kind::CancelRevision, true, false),
             (Kind::NewBuildAtRevision, true, true),
             (Kind::NewNightlyAtRevision, true, true),
             (Kind::NewPgobuildAtRevision, true, true),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`action`] | what may be asked for |
 //! | [`access`] | who may |
+//! | [`api`] | the REST API, and its pages |
 //! | [`backend`] | what a build system must be able to do |
 //! | [`buildbot`] | Buildbot as one |
 //! | [`builds`] | what is known of requests and builds, and how that is kept true |
@@ -12,16 +13,19 @@
 //! | [`identity`] | who asks, from a verified source |
 //! | [`jobs`] | what was asked for, and what became of it |
 //! | [`work`] | jobs, carried out |
+//! | [`reports`] | waits, what waits and what runs, revisions from end to end |
 //! | [`settings`], [`variables`] | what an operator says |
 
 pub mod access;
 pub mod action;
+pub mod api;
 pub mod backend;
 pub mod buildbot;
 pub mod builds;
 pub mod config;
 pub mod identity;
 pub mod jobs;
+pub mod reports;
 pub mod settings;
 pub mod variables;
 pub mod work;

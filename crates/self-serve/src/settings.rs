@@ -1,5 +1,8 @@
 //! Settings, read from [`Variables`] once, at start.
 
+mod api;
+mod documents;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +13,8 @@ use buildhub_kinto::{Auth, Client, ClientSettings, KintoError};
 use crate::backend::{Backend, BackendError};
 use crate::buildbot::{Buildbot, BuildbotSettings};
 use crate::variables::default_of;
+
+pub use documents::DocumentsSettings;
 
 const SERVER: &str = "SERVER_URL";
 const AUTH: &str = "AUTH";

@@ -10,7 +10,10 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+use url::Url;
+
 use super::{Request, Response};
+use crate::{SettingError, Variables};
 
 /// Seconds for which a browser remembers what it may do.
 const REMEMBERED: &str = "600";
@@ -36,6 +39,19 @@ impl Cors {
     /// These origins may, each written as a browser writes it (`https://host`); `*` stands for all.
     pub fn new(origins: impl IntoIterator<Item = String>) -> Self {
         Self { origins: origins.into_iter().collect() }
+    }
+
+    /// The origins that a setting lists, as browsers write them; none where it is not set.
+    pub fn origins(vars: &Variables, name: &'static str) -> Result<Vec<String>, SettingError> {
+        let origins = vars.list(name, "");
+        let is_origin = |text: &String| {
+            text == "*" || Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
+        };
+        if origins.iter().all(is_origin) {
+            return Ok(origins);
+        }
+        let allowed = "it lists origins as browsers write them (https://HOST, without a / at the end), or is *";
+        Err(SettingError::invalid(name, vars.get(name).unwrap_or_default(), allowed))
     }
 
     /// What `Access-Control-Allow-Origin` says to an origin.

@@ -103,9 +103,8 @@ impl Fields {
     /// Properties of a build.
     pub(super) fn properties(&self) -> Result<Map<String, Value>, Fault> {
         let what = format!("a JSON object of at most {PROPERTIES_MAX} properties, of {PROPERTY_MAX} bytes each");
-        let is_short = |(name, value): (&String, &Value)| {
-            !name.is_empty() && name.len() + value.to_string().len() <= PROPERTY_MAX
-        };
+        let is_short =
+            |(name, value): (&String, &Value)| !name.is_empty() && name.len() + value.to_string().len() <= PROPERTY_MAX;
         match self.json("properties", &what)? {
             None => Ok(Map::new()),
             Some(Value::Object(map)) if map.len() <= PROPERTIES_MAX && map.iter().all(is_short) => Ok(map),

@@ -17,14 +17,12 @@ pub(super) fn is_own(request: &Request, own: Option<&Url>) -> bool {
     }
     let Some(origin) = request.headers.get(ORIGIN) else { return true };
     let Ok(Ok(origin)) = origin.to_str().map(Url::parse) else { return false };
-    match own {
-        Some(own) => own.origin() == origin.origin(),
-        None => {
-            let host = origin.host_str().unwrap_or_default();
-            let authority = origin.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-            authority.eq_ignore_ascii_case(&request.host)
-        }
+    if let Some(own) = own {
+        return own.origin() == origin.origin();
     }
+    let host = origin.host_str().unwrap_or_default();
+    let authority = origin.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    authority.eq_ignore_ascii_case(&request.host)
 }
 
 #[cfg(test)]
@@ -46,7 +44,9 @@ mod tests {
         assert!(asked(&[(ORIGIN, "http://builds.example:8080")], None));
         assert!(asked(&[(SEC_FETCH_SITE, "same-origin"), (ORIGIN, "null")], None));
         assert!(asked(&[(SEC_FETCH_SITE, "none")], None), "typed by a person");
-        for evil in ["https://evil.example", "null", "http://builds.example", "http://builds.example:8080.evil.example", "x"] {
+        for evil in
+            ["https://evil.example", "null", "http://builds.example", "http://builds.example:8080.evil.example", "x"]
+        {
             assert!(!asked(&[(ORIGIN, evil)], None), "{evil}");
         }
         for site in ["cross-site", "same-site", "?"] {

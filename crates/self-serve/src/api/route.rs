@@ -186,8 +186,16 @@ mod tests {
     #[test]
     fn other_addresses_are_none() {
         for path in [
-            "/", "/self-serve//build", "/self-serve/try/build/5/x", "/self-serve/try/x", "/self-serve/try/rev",
-            "/recent/a/b", "/pending/a/b/c", "/reports", "/reports/x", "/revision/a",
+            "/",
+            "/self-serve//build",
+            "/self-serve/try/build/5/x",
+            "/self-serve/try/x",
+            "/self-serve/try/rev",
+            "/recent/a/b",
+            "/pending/a/b/c",
+            "/reports",
+            "/reports/x",
+            "/revision/a",
         ] {
             assert_eq!(route(path), None, "{path}");
         }

@@ -137,6 +137,8 @@ pub struct Build {
     pub result: Option<Outcome>,
     /// Who builds it.
     pub worker: Option<String>,
+    /// Who has it built.
+    pub master: Option<String>,
     /// Its properties by name.
     pub properties: Map<String, Value>,
 }

@@ -29,6 +29,11 @@ impl Builder {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Master {
+    pub(super) name: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Request {
     pub(super) buildrequestid: u64,
     pub(super) builderid: u64,
@@ -76,6 +81,7 @@ pub(super) struct Build {
     pub(super) started_at: i64,
     pub(super) complete_at: Option<i64>,
     pub(super) results: Option<i64>,
+    pub(super) masterid: Option<u64>,
     properties: Option<Properties>,
 }
 

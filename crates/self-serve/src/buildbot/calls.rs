@@ -38,6 +38,8 @@ pub struct Buildbot {
     cookie: Mutex<Option<HeaderValue>>,
     /// Names of builders by their numbers, as far as they were asked for. A builder's name never changes.
     names: Mutex<HashMap<u64, String>>,
+    /// Names of masters, likewise.
+    masters: Mutex<HashMap<u64, String>>,
 }
 
 impl Buildbot {
@@ -49,7 +51,14 @@ impl Buildbot {
         }
         // A login is answered by a redirection, whose cookies are what is wanted.
         let http = Http::new(&HttpSettings { redirects: 0, ..settings.http })?;
-        Ok(Self { http, api, login: settings.login, cookie: Mutex::default(), names: Mutex::default() })
+        Ok(Self {
+            http,
+            api,
+            login: settings.login,
+            cookie: Mutex::default(),
+            names: Mutex::default(),
+            masters: Mutex::default(),
+        })
     }
 
     fn system(&self) -> String {
@@ -198,6 +207,17 @@ impl Buildbot {
         Ok(found.name)
     }
 
+    /// The name of a master, where it is known.
+    async fn master(&self, id: Option<u64>) -> Result<Option<String>, BackendError> {
+        let Some(id) = id else { return Ok(None) };
+        let mut masters = self.masters.lock().await;
+        if let Some(name) = masters.get(&id) {
+            return Ok(Some(name.clone()));
+        }
+        let found: Option<answers::Master> = self.one(&format!("masters/{id}"), "masters").await?;
+        Ok(found.map(|master| masters.entry(id).or_insert(master.name).clone()))
+    }
+
     /// A request with what its set says, which is asked for where it is not known.
     pub(super) async fn whole(
         &self,
@@ -239,6 +259,7 @@ impl Buildbot {
             ended: found.complete_at,
             result: found.results.and_then(backend::Outcome::of),
             worker,
+            master: self.master(found.masterid).await?,
             properties,
         })
     }

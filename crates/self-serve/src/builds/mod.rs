@@ -103,6 +103,9 @@ pub struct Build {
     pub status: i64,
     /// Who builds it: the worker's name.
     pub claimed_by_name: Option<String>,
+    /// Which master has it built.
+    #[serde(default)]
+    pub master: Option<String>,
     /// Who asked for it, where somebody did.
     pub owner: Option<String>,
     /// The revision by its first twelve digits, where it is a hash.
@@ -170,6 +173,7 @@ impl Build {
             endtime: build.ended,
             status,
             claimed_by_name: build.worker.clone(),
+            master: build.master.clone(),
             owner: request.owner.clone(),
             rev: request.rev.clone(),
             state: if build.ended.is_some() { State::Complete } else { State::Running },
@@ -226,6 +230,7 @@ mod tests {
             ended: Some(120),
             result: Some(Outcome::Failure),
             worker: Some("w1".to_owned()),
+            master: Some("m1".to_owned()),
             properties: Map::new(),
         };
         let known = Request::of(&request(), std::slice::from_ref(&build));
@@ -240,7 +245,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&known).unwrap(), detail);
         let expected = json!({
             "build_id": 9, "requests": [listed], "buildnumber": 2, "buildername": "try linux64 build", "branch": "try",
-            "revision": "ABCDEF0123456789", "starttime": 111, "endtime": 120, "status": 2, "claimed_by_name": "w1",
+            "revision": "ABCDEF0123456789", "starttime": 111, "endtime": 120, "status": 2, "claimed_by_name": "w1", "master": "m1",
             "owner": "alice", "rev": "abcdef012345", "state": "complete",
         });
         assert_eq!(serde_json::to_value(Build::of(&build, &known)).unwrap(), expected);

@@ -159,6 +159,11 @@ impl Builds {
         list(&self.records, query, limit).await
     }
 
+    /// Builds that began in a span (seconds since 1970), the newest first; at most `limit`.
+    pub async fn begun_between(&self, span: Range<i64>, limit: usize) -> Result<Vec<Build>, KintoError> {
+        self.builds_of(Query::new().min("starttime", span.start).lt("starttime", span.end), limit).await
+    }
+
     /// The newest builds that a query finds.
     async fn builds_of(&self, query: Query, limit: usize) -> Result<Vec<Build>, KintoError> {
         list(&self.records, query.sort(["-build_id"]), limit).await

@@ -35,6 +35,11 @@ impl Builders {
         self.builders.iter().filter(move |(_, entry)| is_its(entry)).map(|(name, _)| name.as_str())
     }
 
+    /// Whether there is none at all, as where there is no document.
+    pub fn is_empty(&self) -> bool {
+        self.builders.is_empty()
+    }
+
     /// The platform that a builder builds for, if its document says so.
     pub fn platform(&self, builder: &str) -> Option<&str> {
         self.builders.get(builder)?.properties.platform.as_deref()

@@ -24,6 +24,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::backend::{Backend, BackendError};
+
 pub use branches::{Branch, Branches, RepositoryKind};
 pub use builders::Builders;
 pub use masters::{Masters, Pool, PoolError};
@@ -41,7 +43,7 @@ const SIZE_MAX: usize = 128 << 20;
 pub struct Places {
     /// The branches.
     pub branches: Place,
-    /// What is built for each; without it, nothing is known to be.
+    /// What is built for each; without it, what the build system has tagged with the branch.
     pub builders: Option<Place>,
     /// The masters; without it, there are no pools.
     pub masters: Option<Place>,
@@ -56,6 +58,20 @@ pub struct Snapshot {
     pub builders: Builders,
     /// Who builds.
     pub masters: Masters,
+}
+
+impl Snapshot {
+    /// The names of a branch's builders: by their document, or, where there is none, those that the build system has tagged
+    /// with the branch.
+    pub async fn builders_of(&self, branch: &Branch<'_>, backend: &dyn Backend) -> Result<Vec<String>, BackendError> {
+        if !self.builders.is_empty() {
+            return Ok(self.builders.of(branch).map(str::to_owned).collect());
+        }
+        let spellings = branch.spellings();
+        let is_its = |tags: &[String]| tags.iter().any(|tag| spellings.contains(tag));
+        let builders = backend.builders().await?.into_iter().filter(|builder| is_its(&builder.tags));
+        Ok(builders.map(|builder| builder.name).collect())
+    }
 }
 
 /// Why a document says nothing.

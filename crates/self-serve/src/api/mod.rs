@@ -1,0 +1,212 @@
+//! The REST API: what there is of builds, and what is asked of them, as the users of self-serve know it.
+//!
+//! Addresses, fields and statuses are the original's (its specification's tables); each is a page for a person and JSON for a
+//! program. Reading asks the projection and the jobs, never the build system, so that it goes on while a master is down. What
+//! is asked for is a job: once it is stored, the answer is 202, and it will be carried out.
+//!
+//! An answer to who asks for something is, in this order: 403 to a page of another site; 401 to nobody; 404 for a branch;
+//! 400 for what does not make sense; 404 for an object; 403 to whom the table of [`access`](crate::access) refuses it; 400
+//! where the object's state rules it out; 409 for a key that was used for something else; 503 where the store does not
+//! answer; 202.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `route` | what an address means |
+//! | `format`, `fields`, `fault` | what an answer is written as, what a body says, refusals |
+//! | `origin` | pages of other sites |
+//! | `read`, `find` | builds, requests, branches, jobs |
+//! | `write` | what is asked for |
+//! | `events` | what a master tells |
+//! | `report` | waits, what waits and what runs |
+//! | `page` | the same, for a person |
+
+mod events;
+mod fault;
+mod fields;
+mod find;
+mod format;
+mod origin;
+mod page;
+mod read;
+mod report;
+mod route;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use buildhub_core::queue::SharedQueue;
+use buildhub_core::web::header::{CACHE_CONTROL, LOCATION};
+use buildhub_core::web::{Cors, Door, Handler, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use url::Url;
+
+use crate::access::{Admins, Person};
+use crate::backend::Backend;
+use crate::builds::Builds;
+use crate::builds::refresh::Refresher;
+use crate::config::Documents;
+use crate::identity::IdentitySource;
+use crate::jobs::Jobs;
+use fault::Fault;
+use fields::Fields;
+use format::Format;
+use route::Route;
+
+pub use events::{EventsLogin, EventsLoginError};
+
+/// What the API is told by its operator.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Who says who asks.
+    pub identity: IdentitySource,
+    /// Who administrates.
+    pub admins: Admins,
+    /// What a master shows that tells of builds; without it, nobody may.
+    pub events: Option<EventsLogin>,
+    /// Where a day begins.
+    pub zone: TimeZone,
+    /// Origins whose scripts may read the answers.
+    pub origins: Vec<String>,
+    /// The API's address as its users have it; `None`: the one that was asked.
+    pub address: Option<Url>,
+}
+
+/// What the API stands on.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// What was asked for.
+    pub jobs: Jobs,
+    /// What is known of builds.
+    pub builds: Builds,
+    /// The build system, for what is not known yet.
+    pub backend: Arc<dyn Backend>,
+    /// Branches, builders, masters.
+    pub documents: Arc<Documents>,
+    /// Where jobs go.
+    pub queue: SharedQueue,
+}
+
+/// The API.
+#[derive(Debug)]
+pub struct Api {
+    settings: ApiSettings,
+    parts: Parts,
+    refresher: Refresher,
+    door: Door,
+}
+
+/// A request, as all of its handlers see it.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    request: &'a Request,
+    format: Format,
+    now: Timestamp,
+}
+
+impl Asked<'_> {
+    /// A parameter of the query.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.request.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that is a number, from 0 to `most`.
+    fn number(&self, name: &str, default: u64, most: u64) -> Result<u64, Fault> {
+        let Some(text) = self.parameter(name) else { return Ok(default) };
+        let number = text.parse().ok().filter(|number| *number <= most);
+        number.ok_or_else(|| Fault::bad(format!("Bad {name}: it is a whole number from 0 to {most}")))
+    }
+}
+
+impl Api {
+    /// The API with these settings.
+    pub fn new(settings: ApiSettings, parts: Parts) -> Self {
+        let refresher = Refresher::new(parts.builds.clone(), Arc::clone(&parts.backend));
+        let door = Door::new(Cors::new(settings.origins.clone()));
+        Self { settings, parts, refresher, door }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &Request, now: Timestamp) -> Response {
+        let segments = request.segments();
+        if let [.., last] = segments.as_slice()
+            && last.is_empty()
+            && segments.len() > 1
+        {
+            return moved(request);
+        }
+        let route = Route::of(&segments);
+        let methods = route.as_ref().map_or(&[Method::GET][..], Route::methods);
+        let request = meant(request, methods);
+        let handle = async {
+            let format = Format::of(&request);
+            let asked = |format| Asked { request: &request, format, now };
+            let answered = match (format, route) {
+                (Err(unknown), _) => Err(Fault::bad(format!("Bad format: {:?} is neither json nor html", unknown.0))),
+                (Ok(_), None) => {
+                    Err(Fault::missing("there is nothing at this address; /self-serve says what there is"))
+                }
+                (Ok(format), Some(route)) => Box::pin(self.route(&asked(format), route)).await,
+            };
+            answered.unwrap_or_else(|fault| {
+                tracing::info!(request = request.id, status = fault.status().as_u16(), reason = %fault, "refused");
+                fault.response(Format::of(&request).unwrap_or_else(|_| Format::by_accept(&request)))
+            })
+        };
+        self.door.answer(&request, methods, handle).await.with(CACHE_CONTROL, "no-store")
+    }
+
+    async fn route(&self, asked: &Asked<'_>, route: Route) -> Result<Response, Fault> {
+        let is_read = matches!(asked.request.method, Method::GET | Method::HEAD);
+        match route {
+            Route::Home => Ok(self.home(asked)),
+            Route::Branches => self.branches(asked).await,
+            Route::Jobs => self.jobs(asked).await,
+            Route::Job(id) => self.job(asked, &id).await,
+            Route::Events => self.events(asked).await,
+            Route::Report(report) => self.report(asked, report).await,
+            Route::Of(branch, place) if is_read => self.read(asked, &branch, place).await,
+            Route::Of(branch, place) => self.write(asked, &branch, place).await,
+        }
+    }
+
+    /// Who asks; a fault where somebody is named who cannot be believed.
+    fn person(&self, asked: &Asked<'_>) -> Result<Option<Person>, Fault> {
+        let person = self.settings.identity.person(asked.request, asked.now);
+        person.map_err(|error| {
+            tracing::warn!(request = asked.request.id, %error, "somebody is named who cannot be believed");
+            Fault::nobody(error.to_string())
+        })
+    }
+}
+
+/// 301 to the same address without the `/` at its end.
+fn moved(request: &Request) -> Response {
+    let path = request.path.trim_end_matches('/');
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
+    let query = if query.is_empty() { query } else { format!("?{query}") };
+    Response::empty(StatusCode::MOVED_PERMANENTLY).with(LOCATION, &format!("{}{path}{query}", request.base))
+}
+
+/// The request that is meant: a form can only `POST`, and says `PUT` or `DELETE` by its field `_method`. No address says so,
+/// for links are followed by whoever loads a page.
+fn meant(request: &Request, methods: &[Method]) -> Request {
+    let mut meant = request.clone();
+    if request.method == Method::POST {
+        let fields = Fields::of(request).unwrap_or_default();
+        let wished = fields.text("_method").map(str::to_ascii_uppercase);
+        let known = [Method::PUT, Method::DELETE].into_iter().find(|method| wished.as_deref() == Some(method.as_str()));
+        if let Some(method) = known.filter(|method| methods.contains(method)) {
+            meant.method = method;
+        }
+    }
+    meant
+}
+
+#[async_trait]
+impl Handler for Api {
+    async fn handle(&self, request: Request) -> Response {
+        self.answer(&request, Timestamp::now()).await
+    }
+}

@@ -1,0 +1,183 @@
+//! Pages of many things.
+
+use buildhub_core::web::Page;
+use jiff::civil::Date;
+use maud::html;
+
+use super::forms::{Field, form};
+use super::parts::{address, builds, encoded, length, moment, requests, revision as revision_link, status};
+use super::single::{asked_for, outcome};
+use super::{Frame, framed, neighbour};
+use crate::action::Revision;
+use crate::builds::{Build, Found, OfUser};
+use crate::config::Branch;
+use crate::jobs::Job;
+use crate::reports::runs::Runs;
+
+/// The branches.
+pub(in crate::api) fn branches(frame: &Frame<'_>, names: &[&str]) -> Page {
+    let body = html! {
+        @if names.is_empty() { p { "No branches." } }
+        ul { @for name in names { li { a href={ (frame.base) "/self-serve/" (encoded(name)) } { (name) } } } }
+    };
+    framed(frame, "Branches", &body)
+}
+
+/// What was asked for.
+pub(in crate::api) fn jobs(frame: &Frame<'_>, jobs: &[Job], next: Option<&str>) -> Page {
+    let body = html! {
+        @if jobs.is_empty() { p { "Nothing was asked for yet." } }
+        @else {
+            table {
+                thead { tr { th { "Job" } th { "Asked for" } th { "By" } th { "When" } th { "State" } th { "Message" } } }
+                tbody {
+                    @for job in jobs {
+                        @let (state, message) = outcome(job);
+                        tr {
+                            td { a href={ (frame.base) "/self-serve/jobs/" (job.number) } { (job.number) } }
+                            td { (asked_for(&job.action)) }
+                            td { (job.who) }
+                            td { (moment(frame, job.when)) }
+                            td { (state) }
+                            td { (message.lines().next().unwrap_or_default()) }
+                        }
+                    }
+                }
+            }
+        }
+        (older(frame, next))
+    };
+    framed(frame, "Jobs", &body)
+}
+
+/// A day of a branch.
+pub(in crate::api) fn day(
+    frame: &Frame<'_>,
+    branch: &Branch<'_>,
+    date: Date,
+    found: &Found,
+    next: Option<&str>,
+) -> Page {
+    let of = |date: Date| address(frame, branch, &format!("?date={date}"));
+    let body = html! {
+        p {
+            @if let Some(before) = neighbour(date, -1) { a href=(of(before)) { "← " (before) } " · " }
+            (date)
+            @if let Some(after) = neighbour(date, 1) { " · " a href=(of(after)) { (after) " →" } }
+            " · " a href=(address(frame, branch, "/builders")) { "Builders" }
+        }
+        h2 { "Pending" } (requests(frame, branch, &found.pending))
+        h2 { "Builds" } (builds(frame, branch, &found.builds))
+        (older(frame, next))
+    };
+    framed(frame, &format!("{} on {date}", branch.name), &body)
+}
+
+/// A revision, and what may be asked for it.
+pub(in crate::api) fn revision(frame: &Frame<'_>, branch: &Branch<'_>, revision: &Revision, found: &Found) -> Page {
+    let here = address(frame, branch, &format!("/rev/{revision}"));
+    let link = branch.link(&revision.to_string());
+    let body = html! {
+        p {
+            @if !link.is_empty() { a href=(link) { "The revision" } " · " }
+            a href={ (here) "/is_done" } { "Is it done?" }
+        }
+        h2 { "Pending" } (requests(frame, branch, &found.pending))
+        h2 { "Builds" } (builds(frame, branch, &found.builds))
+        (form(frame, "New builds", "POST", &here, &[], &[]))
+        (form(frame, "New nightly builds", "POST", &format!("{here}/nightly"), &[], &[Field::Priority(0)]))
+        (form(frame, "New profile-guided builds", "POST", &format!("{here}/pgo"), &[], &[Field::Priority(0)]))
+        (form(frame, "Cancel all that is open", "DELETE", &here, &[], &[]))
+        p { a href=(address(frame, branch, &format!("/builders?revision={revision}"))) { "One builder's build of it" } }
+    };
+    framed(frame, &format!("{revision} on {}", branch.name), &body)
+}
+
+/// What is built for a branch; with a revision, a form for each builder.
+pub(in crate::api) fn builders(
+    frame: &Frame<'_>,
+    branch: &Branch<'_>,
+    builders: &[String],
+    revision: Option<&Revision>,
+) -> Page {
+    let of = |builder: &str, revision: &Revision| {
+        address(frame, branch, &format!("/builders/{}/{revision}", encoded(builder)))
+    };
+    let body = html! {
+        @if builders.is_empty() { p { "No builders." } }
+        ul {
+            @for builder in builders {
+                li {
+                    (builder)
+                    @if let Some(revision) = revision {
+                        (form(frame, "Build", "POST", &of(builder, revision), &[], &[Field::Priority(0), Field::Properties]))
+                    }
+                }
+            }
+        }
+    };
+    let title = revision.map_or_else(String::new, |revision| format!("{revision}: "));
+    framed(frame, &format!("{title}builders of {}", branch.name), &body)
+}
+
+/// What somebody asked for.
+pub(in crate::api) fn user(frame: &Frame<'_>, branch: &Branch<'_>, user: &str, found: &OfUser) -> Page {
+    let body = html! {
+        h2 { "Pending" } (requests(frame, branch, &found.pending))
+        h2 { "Running" } (builds(frame, branch, &found.running))
+        h2 { "Builds" } (builds(frame, branch, &found.builds))
+    };
+    framed(frame, &format!("{user} on {}", branch.name), &body)
+}
+
+/// The newest builds, whatever their branch.
+pub(in crate::api) fn recent(frame: &Frame<'_>, worker: Option<&str>, builds: &[Build]) -> Page {
+    let body = html! {
+        @if builds.is_empty() { p { "No builds." } }
+        table {
+            thead { tr { th { "Build" } th { "Builder" } th { "Worker" } th { "State" } th { "Began" } th { "Took" } } }
+            tbody {
+                @for build in builds {
+                    tr {
+                        td { (build.build_id) }
+                        td { (build.buildername) " #" (build.buildnumber) }
+                        td { (build.claimed_by_name.as_deref().unwrap_or("")) }
+                        td { (status(build)) }
+                        td { (moment(frame, build.starttime)) }
+                        td { @if let Some(end) = build.endtime { (length((end - build.starttime).max(0))) } }
+                    }
+                }
+            }
+        }
+    };
+    let title = worker.map_or_else(|| "Recent builds".to_owned(), |worker| format!("Recent builds of {worker}"));
+    framed(frame, &title, &body)
+}
+
+/// Revisions from end to end.
+pub(in crate::api) fn runs(frame: &Frame<'_>, branch: &Branch<'_>, runs: &Runs) -> Page {
+    let body = html! {
+        p { (runs.total_build_runs) " revisions, " (runs.total_build_requests) " requests" }
+        table {
+            thead { tr { th { "Revision" } th { "Result" } th { "Complete" } th { "Duration" } th { "Builds" } th { "Running" } th { "Pending" } } }
+            tbody {
+                @for (name, run) in &runs.build_runs {
+                    tr {
+                        td { (revision_link(frame, branch, name.parse::<Revision>().ok().map(|revision| revision.to_string()))) }
+                        td { (run.results_str) }
+                        td { (run.is_complete) }
+                        td { (length(run.duration)) }
+                        td { (run.complete) }
+                        td { (run.running) }
+                        td { (run.pending) }
+                    }
+                }
+            }
+        }
+    };
+    framed(frame, &format!("{} from end to end", branch.name), &body)
+}
+
+fn older(frame: &Frame<'_>, next: Option<&str>) -> maud::Markup {
+    html! { @if let Some(next) = next { p { a rel="next" href={ (frame.base) (next) } { "Older" } } } }
+}

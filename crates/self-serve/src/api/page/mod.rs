@@ -1,0 +1,136 @@
+//! The API as pages: small, without scripts, and with a form for each thing that may be asked for.
+
+mod forms;
+mod lists;
+mod parts;
+mod plot;
+mod single;
+
+use buildhub_core::web::Page;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use maud::{Markup, html};
+use serde::Serialize;
+use serde_json::Value;
+
+pub(super) use lists::{branches, builders, day, jobs, recent, revision, runs, user};
+pub(super) use parts::encoded;
+pub(super) use plot::waits;
+pub(super) use single::{build, is_done, job, request};
+
+/// What is around every page.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    /// What stands before every path.
+    pub base: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// Who looks, where that is known.
+    pub person: Option<String>,
+}
+
+/// What can be asked, for whoever reads `/self-serve`.
+#[derive(Debug, Serialize)]
+pub(super) struct Endpoint {
+    method: &'static str,
+    path: &'static str,
+    what: &'static str,
+}
+
+const fn endpoint(method: &'static str, path: &'static str, what: &'static str) -> Endpoint {
+    Endpoint { method, path, what }
+}
+
+/// All that can be asked.
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    endpoint("GET", "/self-serve/branches", "The branches."),
+    endpoint("GET", "/self-serve/jobs", "What was asked for, the newest first: num, offset, before."),
+    endpoint("GET", "/self-serve/jobs/{job_id}", "One of them, and what became of it."),
+    endpoint(
+        "GET",
+        "/self-serve/{branch}",
+        "Builds that began on a day, and requests made on it that wait: date=YYYY-MM-DD.",
+    ),
+    endpoint("GET", "/self-serve/{branch}/build/{build_id}", "A build."),
+    endpoint("DELETE", "/self-serve/{branch}/build/{build_id}", "Stop a build."),
+    endpoint("POST", "/self-serve/{branch}/build", "Make a build again: build_id, priority, count."),
+    endpoint("GET", "/self-serve/{branch}/request/{request_id}", "A request."),
+    endpoint(
+        "PUT",
+        "/self-serve/{branch}/request/{request_id}",
+        "Give a request that waits another priority: priority.",
+    ),
+    endpoint("DELETE", "/self-serve/{branch}/request/{request_id}", "Cancel a request, and its build if it runs."),
+    endpoint("POST", "/self-serve/{branch}/request", "Make a request again: request_id, priority, count."),
+    endpoint("GET", "/self-serve/{branch}/rev/{revision}", "Builds of a revision, and requests that wait."),
+    endpoint(
+        "GET",
+        "/self-serve/{branch}/rev/{revision}/is_done",
+        "Whether a revision is done with: stableDelay in seconds.",
+    ),
+    endpoint("POST", "/self-serve/{branch}/rev/{revision}", "New builds of a revision, as after a push."),
+    endpoint("POST", "/self-serve/{branch}/rev/{revision}/pgo", "New profile-guided builds: priority."),
+    endpoint("POST", "/self-serve/{branch}/rev/{revision}/nightly", "New nightly builds: priority."),
+    endpoint("DELETE", "/self-serve/{branch}/rev/{revision}", "Cancel all that is open of a revision."),
+    endpoint("GET", "/self-serve/{branch}/builders", "What is built for a branch."),
+    endpoint(
+        "POST",
+        "/self-serve/{branch}/builders/{builder}/{revision}",
+        "One builder's build of a revision: priority, properties (a JSON object), files (a JSON list).",
+    ),
+    endpoint("GET", "/self-serve/{branch}/user/{user}", "What somebody asked for."),
+    endpoint("POST", "/self-serve/events", "For masters: a build began or ended."),
+    endpoint("GET", "/pending/{branch}/{platform}", "What waits; both may be left out."),
+    endpoint("GET", "/running/{branch}/{platform}", "What runs, likewise."),
+    endpoint("GET", "/revision/{branch}/{revision}", "All of a revision."),
+    endpoint("GET", "/recent/{worker}", "The newest builds, of all workers or of one: numbuilds."),
+    endpoint(
+        "GET",
+        "/reports/waittimes/{pool}",
+        "How long builds waited: starttime, endtime, int_size, mpb, maxb, num=full or ptg.",
+    ),
+    endpoint("GET", "/reports/endtoend/{branch}", "How long revisions took: starttime, endtime."),
+];
+
+/// A page with its frame.
+fn framed(frame: &Frame<'_>, title: &str, body: &Markup) -> Page {
+    let base = frame.base;
+    let navigation = html! {
+        nav {
+            a href={ (base) "/self-serve" } { "Self-serve" } " · "
+            a href={ (base) "/self-serve/branches" } { "Branches" } " · "
+            a href={ (base) "/self-serve/jobs" } { "Jobs" } " · "
+            a href={ (base) "/reports/waittimes" } { "Wait times" }
+            @if let Some(person) = &frame.person { " · signed in as " strong { (person) } }
+        }
+    };
+    Page::new(title).markup(&navigation.into_string()).markup(&body.0)
+}
+
+/// What `/self-serve` says to a person.
+pub(super) fn home(frame: &Frame<'_>) -> Page {
+    let body = html! {
+        p { "Builds: seen, made again, cancelled, moved forward. Programs ask the same addresses with "
+            code { "Accept: application/json" } "; what is asked for is a form or a JSON object, and may have an "
+            code { "Idempotency-Key" } "." }
+        table {
+            thead { tr { th { "Method" } th { "Address" } th { "What" } } }
+            tbody {
+                @for Endpoint { method, path, what } in ENDPOINTS {
+                    tr { td { code { (method) } } td { code { (path) } } td { (what) } }
+                }
+            }
+        }
+    };
+    framed(frame, "Self-serve", &body)
+}
+
+/// A report without a page of its own: what a program gets.
+pub(super) fn report(frame: &Frame<'_>, title: &str, report: &Value) -> Page {
+    framed(frame, title, &html! {}).preformatted(&serde_json::to_string_pretty(report).unwrap_or_default())
+}
+
+/// The day before or after.
+fn neighbour(date: Date, days: i64) -> Option<Date> {
+    date.checked_add(jiff::Span::new().days(days)).ok()
+}

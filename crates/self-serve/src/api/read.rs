@@ -1,0 +1,318 @@
+//! What there is: branches, builds, requests, jobs.
+
+use std::ops::Range;
+
+use buildhub_core::web::header::{LINK, REFRESH};
+use buildhub_core::web::{Response, StatusCode};
+use jiff::civil::Date;
+use jiff::{SignedDuration, ToSpan as _};
+use serde::Serialize;
+
+use super::fault::Fault;
+use super::find::{branch_of, unreadable};
+use super::format::Format;
+use super::page::{self, Frame};
+use super::route::Place;
+use super::{Api, Asked};
+use crate::action::{Action, Revision};
+use crate::builds::{Build, Found, Request};
+use crate::config::{Branch, Snapshot};
+use crate::jobs::{Completion, Job};
+
+/// The most that one answer lists. What is more has its next address in `Link` (RFC 8288).
+pub(super) const LISTED_MAX: usize = 1000;
+/// Jobs that one answer lists where nothing is said, as in the original.
+const JOBS: u64 = 100;
+/// How far back `offset` goes; `before` goes as far as one likes.
+const OFFSET_MAX: u64 = 1000;
+/// Seconds for which a revision must have been quiet to count as done, where nothing is said.
+const STABLE: u64 = 180;
+/// The longest such time: a week.
+const STABLE_MAX: u64 = 7 * 24 * 60 * 60;
+/// Seconds after which a page of what is not over looks again.
+const LOOK_AGAIN: &str = "30";
+
+/// A build or a request that waits, in one list.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(super) enum Item {
+    Build(Build),
+    Request(Request),
+}
+
+/// A job as its users see it.
+#[derive(Debug, Serialize)]
+struct JobView<'a> {
+    id: u64,
+    #[serde(flatten)]
+    action: &'a Action,
+    who: &'a str,
+    when: i64,
+    completed_at: Option<i64>,
+    complete_data: Option<&'a Completion>,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    steps: &'a serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<&'a str>,
+}
+
+impl<'a> From<&'a Job> for JobView<'a> {
+    fn from(job: &'a Job) -> Self {
+        let Job { number, action, who, when, completed_at, complete_data, steps, trouble, .. } = job;
+        let (complete_data, trouble) = (complete_data.as_ref(), trouble.as_deref());
+        Self { id: *number, action, who, when: *when, completed_at: *completed_at, complete_data, steps, trouble }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IsDone {
+    stable_delay: u64,
+    #[serde(rename = "job_complete")]
+    complete: bool,
+    #[serde(rename = "job_passed")]
+    passed: bool,
+}
+
+impl Api {
+    pub(super) async fn read(&self, asked: &Asked<'_>, name: &str, place: Place) -> Result<Response, Fault> {
+        let snapshot = self.snapshot().await?;
+        let branch = branch_of(&snapshot, name)?;
+        match place {
+            Place::Day => self.day(asked, &branch).await,
+            Place::Build(id) => self.build(asked, &branch, &id).await,
+            Place::Request(id) => self.request(asked, &branch, &id).await,
+            Place::Revision(revision) => self.revision(asked, &branch, &revision).await,
+            Place::IsDone(revision) => self.is_done(asked, &branch, &revision).await,
+            Place::Builders => self.builders(asked, &snapshot, &branch).await,
+            Place::User(user) => self.user(asked, &branch, &user).await,
+            // Their only method is `POST`, which the door has seen to.
+            Place::Builds | Place::Requests | Place::Pgo(_) | Place::Nightly(_) | Place::Builder(..) => {
+                Err(Fault::missing("there is nothing to be read at this address"))
+            }
+        }
+    }
+
+    /// What is around every page.
+    pub(super) fn frame<'a>(&'a self, asked: &'a Asked<'_>) -> Frame<'a> {
+        let person = self.settings.identity.person(asked.request, asked.now).ok().flatten();
+        Frame { base: &asked.request.base, now: asked.now, person: person.map(|person| person.name) }
+    }
+
+    pub(super) fn home(&self, asked: &Asked<'_>) -> Response {
+        match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &page::ENDPOINTS),
+            Format::Html => Response::page(StatusCode::OK, page::home(&self.frame(asked))),
+        }
+    }
+
+    pub(super) async fn branches(&self, asked: &Asked<'_>) -> Result<Response, Fault> {
+        let snapshot = self.snapshot().await?;
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &snapshot.branches),
+            Format::Html => {
+                let names: Vec<&str> = snapshot.branches.names().collect();
+                Response::page(StatusCode::OK, page::branches(&self.frame(asked), &names))
+            }
+        })
+    }
+
+    pub(super) async fn jobs(&self, asked: &Asked<'_>) -> Result<Response, Fault> {
+        let count = asked.number("num", JOBS, OFFSET_MAX)?;
+        let offset = asked.number("offset", 0, OFFSET_MAX)?;
+        let before = match asked.parameter("before") {
+            Some(_) => Some(asked.number("before", 0, u64::MAX)?),
+            None => None,
+        };
+        let wanted = usize::try_from(count + offset).unwrap_or(usize::MAX);
+        let newest = self.parts.jobs.newest(wanted, before).await.map_err(|error| unreadable(&error))?;
+        let is_full = newest.len() == wanted && count > 0;
+        let jobs: Vec<Job> = newest.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
+        let next =
+            jobs.last().filter(|_| is_full).map(|last| format!("/self-serve/jobs?num={count}&before={}", last.number));
+        let answer = match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &jobs.iter().map(JobView::from).collect::<Vec<_>>()),
+            Format::Html => Response::page(StatusCode::OK, page::jobs(&self.frame(asked), &jobs, next.as_deref())),
+        };
+        Ok(with_next(asked, answer, next))
+    }
+
+    pub(super) async fn job(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
+        let missing = || Fault::missing(format!("Job {id} not found"));
+        let number = id.parse().map_err(|_| missing())?;
+        let job = self.parts.jobs.find(number).await.map_err(|error| unreadable(&error))?.ok_or_else(missing)?;
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &JobView::from(&job)),
+            Format::Html => {
+                let answer = Response::page(StatusCode::OK, page::job(&self.frame(asked), &job));
+                looking_again(answer, job.is_open())
+            }
+        })
+    }
+
+    async fn day(&self, asked: &Asked<'_>, branch: &Branch<'_>) -> Result<Response, Fault> {
+        let today = asked.now.to_zoned(self.settings.zone.clone()).date();
+        let date: Date = match asked.parameter("date") {
+            Some(text) => text.parse().map_err(|_| Fault::bad("Bad date: it is a day as YYYY-MM-DD"))?,
+            None => today,
+        };
+        let before = match asked.parameter("before") {
+            Some(_) => Some(asked.number("before", 0, u64::MAX)?),
+            None => None,
+        };
+        let span = self.span(date)?;
+        let found = self.parts.builds.of_day(&branch.spellings(), span, LISTED_MAX, before).await;
+        let found = found.map_err(|error| unreadable(&error))?;
+        let is_full = found.builds.len() == LISTED_MAX;
+        let path = format!("/self-serve/{}", page::encoded(branch.name));
+        let next = found.builds.last().filter(|_| is_full);
+        let next = next.map(|last| format!("{path}?date={date}&before={}", last.build_id));
+        let answer = match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &items(found)),
+            Format::Html => {
+                let is_open = is_open(&found);
+                let page = page::day(&self.frame(asked), branch, date, &found, next.as_deref());
+                looking_again(Response::page(StatusCode::OK, page), date == today && is_open)
+            }
+        };
+        Ok(with_next(asked, answer, next))
+    }
+
+    /// A day's moments, in seconds since 1970.
+    fn span(&self, date: Date) -> Result<Range<i64>, Fault> {
+        let out_of_time = |_| Fault::bad("Bad date: that day is out of this calendar");
+        let begin = date.to_zoned(self.settings.zone.clone()).map_err(out_of_time)?;
+        let end = begin.checked_add(1.day()).map_err(out_of_time)?;
+        Ok(begin.timestamp().as_second()..end.timestamp().as_second())
+    }
+
+    async fn build(&self, asked: &Asked<'_>, branch: &Branch<'_>, id: &str) -> Result<Response, Fault> {
+        let id = id.parse().map_err(|_| Fault::missing(format!("Build {id} not found")))?;
+        let build = self.build_of(branch, id).await?;
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &build),
+            Format::Html => {
+                let answer = Response::page(StatusCode::OK, page::build(&self.frame(asked), branch, &build));
+                looking_again(answer, build.endtime.is_none())
+            }
+        })
+    }
+
+    async fn request(&self, asked: &Asked<'_>, branch: &Branch<'_>, id: &str) -> Result<Response, Fault> {
+        let id = id.parse().map_err(|_| Fault::missing(format!("Request {id} not found")))?;
+        let request = self.request_of(branch, id).await?;
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &request),
+            Format::Html => {
+                let answer = Response::page(StatusCode::OK, page::request(&self.frame(asked), branch, &request));
+                looking_again(answer, request.complete == 0)
+            }
+        })
+    }
+
+    async fn of_revision(&self, branch: &Branch<'_>, revision: &Revision) -> Result<Found, Fault> {
+        let found = self.parts.builds.of_revision(&branch.spellings(), revision, LISTED_MAX).await;
+        found.map_err(|error| unreadable(&error))
+    }
+
+    async fn revision(&self, asked: &Asked<'_>, branch: &Branch<'_>, revision: &str) -> Result<Response, Fault> {
+        let revision = revision_of(revision)?;
+        let found = self.of_revision(branch, &revision).await?;
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &items(found)),
+            Format::Html => {
+                let is_open = is_open(&found);
+                let page = page::revision(&self.frame(asked), branch, &revision, &found);
+                looking_again(Response::page(StatusCode::OK, page), is_open)
+            }
+        })
+    }
+
+    async fn is_done(&self, asked: &Asked<'_>, branch: &Branch<'_>, revision: &str) -> Result<Response, Fault> {
+        let revision = revision_of(revision)?;
+        let stable_delay = asked.number("stableDelay", STABLE, STABLE_MAX)?;
+        let found = self.of_revision(branch, &revision).await?;
+        let delay = SignedDuration::from_secs(i64::try_from(stable_delay).unwrap_or(i64::MAX));
+        let quiet_since = asked.now.checked_sub(delay).map_or(i64::MIN, jiff::Timestamp::as_second);
+        let is_done = done(&found, stable_delay, quiet_since);
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &is_done),
+            Format::Html => {
+                let said = (is_done.complete, is_done.passed, stable_delay);
+                let answer = Response::page(StatusCode::OK, page::is_done(&self.frame(asked), branch, &revision, said));
+                looking_again(answer, !is_done.complete)
+            }
+        })
+    }
+
+    async fn builders(&self, asked: &Asked<'_>, snapshot: &Snapshot, branch: &Branch<'_>) -> Result<Response, Fault> {
+        let builders = snapshot.builders_of(branch, self.parts.backend.as_ref()).await;
+        let builders = builders.map_err(|error| unreadable(&error))?;
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &builders),
+            Format::Html => {
+                let revision = asked.parameter("revision").map(revision_of).transpose()?;
+                let page = page::builders(&self.frame(asked), branch, &builders, revision.as_ref());
+                Response::page(StatusCode::OK, page)
+            }
+        })
+    }
+
+    async fn user(&self, asked: &Asked<'_>, branch: &Branch<'_>, user: &str) -> Result<Response, Fault> {
+        let found = self.parts.builds.of_user(&branch.spellings(), user).await.map_err(|error| unreadable(&error))?;
+        Ok(match asked.format {
+            Format::Json => {
+                let crate::builds::OfUser { builds, running, pending } = found;
+                let said = serde_json::json!({ "builds": builds, "running": running, "pending": pending });
+                Response::json(StatusCode::OK, &said)
+            }
+            Format::Html => {
+                let is_open = !found.running.is_empty() || !found.pending.is_empty();
+                let answer = Response::page(StatusCode::OK, page::user(&self.frame(asked), branch, user, &found));
+                looking_again(answer, is_open)
+            }
+        })
+    }
+}
+
+/// A revision as addresses have it.
+pub(super) fn revision_of(text: &str) -> Result<Revision, Fault> {
+    text.parse().map_err(|error| Fault::bad(format!("Bad revision: {error}")))
+}
+
+/// Whether a revision is done with: something was there, all of it is over and has been since a moment, and went well. A
+/// list that is not whole cannot say so.
+fn done(found: &Found, stable_delay: u64, quiet_since: i64) -> IsDone {
+    let Found { builds, pending } = found;
+    let is_whole = builds.len() < LISTED_MAX && pending.is_empty() && !builds.is_empty();
+    let is_over = |build: &Build| build.endtime.is_some_and(|end| end < quiet_since);
+    let is_passed = |build: &Build| {
+        matches!(build.outcome(), Some(crate::backend::Outcome::Success | crate::backend::Outcome::Retry))
+    };
+    IsDone {
+        stable_delay,
+        complete: is_whole && builds.iter().all(is_over),
+        passed: is_whole && builds.iter().all(is_passed),
+    }
+}
+
+fn items(found: Found) -> Vec<Item> {
+    let Found { builds, pending } = found;
+    builds.into_iter().map(Item::Build).chain(pending.into_iter().map(Item::Request)).collect()
+}
+
+fn is_open(found: &Found) -> bool {
+    !found.pending.is_empty() || found.builds.iter().any(|build| build.endtime.is_none())
+}
+
+/// A browser looks again by itself while something is not over.
+fn looking_again(answer: Response, is_open: bool) -> Response {
+    if is_open { answer.with(REFRESH, LOOK_AGAIN) } else { answer }
+}
+
+fn with_next(asked: &Asked<'_>, answer: Response, next: Option<String>) -> Response {
+    match next {
+        Some(next) => answer.with(LINK, &format!("<{}{next}>; rel=\"next\"", asked.request.base)),
+        None => answer,
+    }
+}

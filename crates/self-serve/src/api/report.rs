@@ -1,0 +1,208 @@
+//! Reports: what they are asked for with, and how they are told.
+
+use buildhub_core::web::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::find::{branch_of, unreadable};
+use super::format::Format;
+use super::read::{LISTED_MAX, revision_of};
+use super::route::Report;
+use super::{Api, Asked, page};
+use crate::builds::{Build, Request};
+use crate::config::{Pool, Snapshot};
+use crate::reports::span::Span;
+use crate::reports::waits::{self, Blocks, Waits};
+use crate::reports::{open, platform_in, runs};
+
+/// The most builds that a report is made of: what is more is left out, and said to be.
+const BUILDS_MAX: usize = 20_000;
+/// Builds that `recent` lists where nothing is said, as in the original.
+const RECENT: u64 = 25;
+/// The branch of a report from end to end where none is said, as in the original.
+const BRANCH: &str = "mozilla-central";
+
+impl Api {
+    pub(super) async fn report(&self, asked: &Asked<'_>, report: Report) -> Result<Response, Fault> {
+        let snapshot = self.snapshot().await?;
+        match report {
+            Report::Pending(branch, platform) => {
+                let branches = spellings(&snapshot, branch.as_deref())?;
+                let found = self.parts.builds.pending(branches.as_deref(), BUILDS_MAX).await;
+                let mut found = found.map_err(|error| unreadable(&error))?;
+                found.retain(|request| is_of(&snapshot, &request.buildername, platform.as_deref()));
+                Ok(self.told(asked, "Pending", &json!({ "pending": open::pending(&found) })))
+            }
+            Report::Running(branch, platform) => {
+                let branches = spellings(&snapshot, branch.as_deref())?;
+                let found = self.parts.builds.running(branches.as_deref(), BUILDS_MAX).await;
+                let mut found = found.map_err(|error| unreadable(&error))?;
+                found.retain(|build| is_of(&snapshot, &build.buildername, platform.as_deref()));
+                Ok(self.told(asked, "Running", &json!({ "running": open::running(&found) })))
+            }
+            Report::Revision(branch, revision) => self.all_of(asked, &snapshot, &branch, &revision).await,
+            Report::Recent(worker) => self.recent(asked, worker.as_deref()).await,
+            Report::WaitTimes(pool) => self.wait_times(asked, &snapshot, pool.as_deref()).await,
+            Report::EndToEnd(branch) => self.end_to_end(asked, &snapshot, branch.as_deref().unwrap_or(BRANCH)).await,
+        }
+    }
+
+    /// JSON, or a page with the same in it.
+    fn told(&self, asked: &Asked<'_>, title: &str, report: &Value) -> Response {
+        match asked.format {
+            Format::Json => Response::json(StatusCode::OK, report),
+            Format::Html => Response::page(StatusCode::OK, page::report(&self.frame(asked), title, report)),
+        }
+    }
+
+    async fn all_of(
+        &self,
+        asked: &Asked<'_>,
+        snapshot: &Snapshot,
+        branch: &str,
+        revision: &str,
+    ) -> Result<Response, Fault> {
+        let known = branch_of(snapshot, branch)?;
+        let revision = revision_of(revision)?;
+        let found = self.parts.builds.of_revision(&known.spellings(), &revision, LISTED_MAX).await;
+        let found = found.map_err(|error| unreadable(&error))?;
+        let report = json!({
+            "pending": open::pending(&found.pending),
+            "all": open::all(&found.builds),
+            "branch": branch,
+            "revision": revision.to_string(),
+        });
+        Ok(self.told(asked, &format!("{branch} {revision}"), &report))
+    }
+
+    async fn recent(&self, asked: &Asked<'_>, worker: Option<&str>) -> Result<Response, Fault> {
+        let count = asked.number("numbuilds", RECENT, LISTED_MAX as u64)?;
+        let worker = worker.or_else(|| asked.parameter("slave"));
+        let count = usize::try_from(count).unwrap_or(LISTED_MAX);
+        let builds = self.parts.builds.recent(worker, count, None).await.map_err(|error| unreadable(&error))?;
+        let entry = |build: &Build| {
+            json!({
+                "id": build.build_id,
+                "buildname": build.buildername,
+                "buildername": build.buildername,
+                "buildnumber": build.buildnumber,
+                "starttime": build.starttime,
+                "endtime": build.endtime,
+                "result": build.status,
+                "slavename": build.claimed_by_name,
+                "master": build.master,
+            })
+        };
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &builds.iter().map(entry).collect::<Vec<_>>()),
+            Format::Html => Response::page(StatusCode::OK, page::recent(&self.frame(asked), worker, &builds)),
+        })
+    }
+
+    async fn wait_times(&self, asked: &Asked<'_>, snapshot: &Snapshot, pool: Option<&str>) -> Result<Response, Fault> {
+        let span = span(asked)?;
+        let pool: Option<Pool> =
+            pool.map(str::parse).transpose().map_err(|error| Fault::bad(format!("Bad pool: {error}")))?;
+        let masters = pool.map(|pool| snapshot.masters.of(pool));
+        let blocks = blocks(asked)?;
+        let (mut builds, pending) = self.begun_in(&span).await?;
+        if let Some(masters) = &masters {
+            builds.retain(|build| build.master.as_deref().is_some_and(|master| masters.contains(&master)));
+        }
+        let platform = |builder| platform_of(snapshot, builder);
+        let waits = waits::waits(&builds, &pending, &span, blocks, asked.now.as_second(), platform);
+        let is_cut = builds.len() >= BUILDS_MAX;
+        Ok(match asked.format {
+            Format::Json => {
+                let mut said = json!(waits);
+                if let Value::Object(fields) = &mut said {
+                    fields.insert("pool".to_owned(), json!(pool.map(|pool| pool.to_string())));
+                    fields.insert("masters".to_owned(), json!(masters.unwrap_or_default()));
+                    fields.insert("is_partial".to_owned(), json!(is_cut));
+                    if asked.parameter("num") == Some("ptg") {
+                        in_percent(&waits, fields);
+                    }
+                }
+                Response::json(StatusCode::OK, &said)
+            }
+            Format::Html => {
+                let pool = pool.map_or_else(|| "all pools".to_owned(), |pool| pool.to_string());
+                Response::page(StatusCode::OK, page::waits(&self.frame(asked), &pool, &waits, is_cut))
+            }
+        })
+    }
+
+    async fn end_to_end(&self, asked: &Asked<'_>, snapshot: &Snapshot, branch: &str) -> Result<Response, Fault> {
+        let span = span(asked)?;
+        let known = branch_of(snapshot, branch)?;
+        let found = self.parts.builds.of_day(&known.spellings(), span.range.clone(), BUILDS_MAX, None).await;
+        let found = found.map_err(|error| unreadable(&error))?;
+        let runs = runs::runs(&found.builds, &found.pending, asked.now.as_second());
+        Ok(match asked.format {
+            Format::Json => {
+                let mut said = json!(runs);
+                if let Value::Object(fields) = &mut said {
+                    fields.insert("branch".to_owned(), json!(branch));
+                    fields.insert("starttime".to_owned(), json!(span.range.start));
+                    fields.insert("endtime".to_owned(), json!(span.range.end));
+                    fields.insert("is_partial".to_owned(), json!(found.builds.len() >= BUILDS_MAX));
+                }
+                Response::json(StatusCode::OK, &said)
+            }
+            Format::Html => Response::page(StatusCode::OK, page::runs(&self.frame(asked), &known, &runs)),
+        })
+    }
+
+    /// Builds that began in a span, and what waits now.
+    async fn begun_in(&self, span: &Span) -> Result<(Vec<Build>, Vec<Request>), Fault> {
+        let builds = async { self.parts.builds.begun_between(span.range.clone(), BUILDS_MAX).await };
+        let pending = async { self.parts.builds.pending(None, BUILDS_MAX).await };
+        tokio::try_join!(builds, pending).map_err(|error| unreadable(&error))
+    }
+}
+
+fn spellings(snapshot: &Snapshot, branch: Option<&str>) -> Result<Option<Vec<String>>, Fault> {
+    branch.map(|name| branch_of(snapshot, name).map(|branch| branch.spellings())).transpose()
+}
+
+/// What a builder builds for: what its document says, or its name.
+fn platform_of<'a>(snapshot: &'a Snapshot, builder: &'a str) -> Option<&'a str> {
+    snapshot.builders.platform(builder).or_else(|| platform_in(builder))
+}
+
+fn is_of(snapshot: &Snapshot, builder: &str, platform: Option<&str>) -> bool {
+    platform.is_none_or(|platform| platform_of(snapshot, builder) == Some(platform))
+}
+
+fn span(asked: &Asked<'_>) -> Result<Span, Fault> {
+    let moment = |name: &str| match asked.parameter(name) {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| Fault::bad(format!("Bad {name}: it is seconds since 1970"))),
+    };
+    let interval = moment("int_size")?.unwrap_or(0);
+    let span = Span::new(moment("starttime")?, moment("endtime")?, interval, asked.now.as_second());
+    span.map_err(|error| Fault::bad(error.to_string()))
+}
+
+fn blocks(asked: &Asked<'_>) -> Result<Blocks, Fault> {
+    let minutes = |name, default: u32| asked.number(name, default.into(), 24 * 60);
+    let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let blocks = Blocks { minutes: narrow(minutes("mpb", waits::BLOCK)?), last: narrow(minutes("maxb", waits::LAST)?) };
+    if blocks.minutes == 0 {
+        return Err(Fault::bad("Bad mpb: it is 1 or more minutes"));
+    }
+    Ok(blocks)
+}
+
+/// The totals of the blocks as shares of all, in percent.
+fn in_percent(waits: &Waits, fields: &mut serde_json::Map<String, Value>) {
+    let share = |count: u64| {
+        // Counts are far below 2⁵³.
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+        let (count, total) = (count as f64, waits.total.max(1) as f64);
+        (count * 10_000.0 / total).round() / 100.0
+    };
+    let shares: serde_json::Map<String, Value> =
+        waits.wt.iter().map(|(block, known)| (block.to_string(), json!(share(known.total)))).collect();
+    fields.insert("ptg".to_owned(), Value::Object(shares));
+}
