@@ -110,6 +110,8 @@ impl BuildError {
         match self {
             Self::Fetch(error) => error.is_transient(),
             Self::Publish(error) => error.is_transient(),
+            Self::Resolve(error) => error.is_transient(),
+            Self::Repository(error) => error.is_transient(),
             Self::Late => true,
             _ => false,
         }

@@ -82,7 +82,9 @@ impl Places {
     ) -> Result<u64, FetchError> {
         let mut attempt = 1;
         loop {
-            match self.once(address, limit, sink, advance).await {
+            // What does not even begin was asked for again already, by whoever asked.
+            let open = self.open(address).await?;
+            match Self::once(open, address, limit, sink, advance).await {
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     tracing::warn!(%error, "a download broke off and is begun anew");
                     self.http.back_off(attempt - 1).await;
@@ -95,13 +97,12 @@ impl Places {
     }
 
     async fn once(
-        &self,
+        mut open: Open,
         address: &Address,
         limit: u64,
         sink: &mut impl Sink,
         advance: &(dyn Fn(u64, Option<u64>) + Send + Sync),
     ) -> Result<u64, FetchError> {
-        let mut open = self.open(address).await?;
         let too_large = || FetchError::TooLarge { address: address.to_string(), limit };
         if open.expected.is_some_and(|expected| expected > limit) {
             return Err(too_large());

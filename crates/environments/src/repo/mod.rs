@@ -134,6 +134,19 @@ pub enum Fault {
     Disk(#[source] std::io::Error),
 }
 
+impl RepositoryError {
+    /// Whether the same may succeed later, by itself: the repository is away for a while, or was changed between the
+    /// fetching of one of its files and the next.
+    pub fn is_transient(&self) -> bool {
+        match &self.fault {
+            Fault::Fetch(error) | Fault::Unsigned(error) | Fault::KeyMissing(error) => error.is_transient(),
+            // What a key's name says does not change.
+            Fault::Changed { .. } => self.address.strip_suffix(".asc").is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// The keys of a repository: files in `keys/` beside the definition, each by its hash.
 pub async fn keys(repo: &Repo, places: &Places, beside: &Location) -> Result<Keys, RepositoryError> {
     let mut keys = Keys::default();

@@ -44,6 +44,13 @@ pub enum ResolveError {
     BrokeOff(String),
 }
 
+impl ResolveError {
+    /// Whether the same may succeed later, by itself.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Repository(error) if error.is_transient())
+    }
+}
+
 /// Reads the repositories of a definition, which lies in `beside`, and finds its packages. Metadata are kept in `folder` while they are read; the
 /// lists of all files are only read where a required file is in none of the shorter lists.
 pub async fn resolve(

@@ -3,8 +3,10 @@
 
 mod generator;
 mod metadata;
+mod packages;
 mod repositories;
 mod stories;
+mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use buildhub_environments::places::Places;
 use buildhub_environments::repo::Limits;
 use buildhub_environments::solve::{ResolveError, resolve};
 use buildhub_http::HttpSettings;
+use buildhub_testkit::environments::Metadata;
 use generator::Case;
 
 /// How metadata may be compressed.
@@ -77,28 +80,49 @@ fn judged(cases: &[(&Path, &Case)], folder: &Path) -> Vec<Result<Vec<String>, St
 
 /// Cases that once went wrong: conditions on the owner itself, questions to a solver that was asked before, twins of what
 /// is asked for, by one name or by several.
-const ONCE_WRONG: [u64; 10] = [140, 214, 248, 250, 270, 404, 538, 574, 100, 951];
+const ONCE_WRONG: [u64; 11] = [140, 214, 248, 250, 270, 404, 538, 574, 100, 951, 1092];
 
 /// Cases in which the answer is another than dnf's, and why.
-const DIFFERENCES: [(u64, &str); 1] = [(
-    140,
-    "dnf puts p13-2-1.i686 beside p13-3-2.x86_64, two versions of one package whose files would clash; here both are of \
-     one version unless the package itself is asked for, so an older p02 that needs no p13-2 is taken",
-)];
+const DIFFERENCES: [(u64, &str); 2] = [
+    (
+        140,
+        "dnf puts p13-2-1.i686 beside p13-3-2.x86_64, two versions of one package whose files would clash; here both are \
+         of one version unless the package itself is asked for, so an older p02 that needs no p13-2 is taken",
+    ),
+    (
+        1092,
+        "p05, the first by name, contradicts itself. Here the choice is then made anew without it, and p20 alone will do. \
+         dnf ends at p13, p18 and an old p02, which is a solution too: libsolv goes on from what it learned (not followed \
+         step by step). Of the cases from 1000 to 1399 this is the only one that differs",
+    ),
+];
 
 #[test]
 fn the_solver_finds_the_packages_that_dnf_finds() {
-    let root = tempfile::tempdir().unwrap();
     let seeds: Vec<u64> = (0..100).chain(ONCE_WRONG).collect();
+    let mut endings = ENDINGS.into_iter().cycle();
+    compare(&seeds, |case, repo| metadata::write(repo, &case.packages, endings.next().unwrap()));
+}
+
+/// Slow, for it makes some 1,300 packages: `rpmbuild` and `createrepo_c` write what nobody here has thought of.
+#[test]
+fn the_solver_finds_the_packages_that_dnf_finds_in_repositories_of_real_packages() {
+    let mut all = [Metadata::Gzip, Metadata::Bzip2, Metadata::Xz].into_iter().cycle();
+    compare(&(200..255).collect::<Vec<_>>(), |case, repo| packages::write(repo, &case.packages, all.next().unwrap()));
+}
+
+fn compare(seeds: &[u64], mut write: impl FnMut(&Case, &Path)) {
+    let root = tempfile::tempdir().unwrap();
     let cases: Vec<Case> = seeds.iter().map(|seed| generator::case(*seed)).collect();
     let folders: Vec<PathBuf> = seeds.iter().map(|seed| root.path().join(seed.to_string())).collect();
-    for ((folder, case), ending) in folders.iter().zip(&cases).zip(ENDINGS.into_iter().cycle()) {
-        metadata::write(&folder.join("repo"), &case.packages, ending);
+    for (folder, case) in folders.iter().zip(&cases) {
+        write(case, &folder.join("repo"));
     }
     let pairs: Vec<_> = folders.iter().map(PathBuf::as_path).zip(&cases).collect();
     let answers = judged(&pairs, root.path());
-    let solvable = answers.iter().filter(|answer| answer.is_ok()).count();
-    assert!((40..=90).contains(&solvable), "{solvable} of the cases are solvable: they tell little");
+    let solvable = answers.iter().filter(|answer| answer.is_ok()).count() * 100 / seeds.len();
+    assert!((35..=85).contains(&solvable), "{solvable} % of the cases are solvable: they tell little");
+    // Also what is a difference no more.
     let mut wrong = Vec::new();
     for ((seed, (folder, case)), theirs) in seeds.iter().zip(pairs).zip(&answers) {
         let ours = solved(folder, case);
@@ -107,7 +131,7 @@ fn the_solver_finds_the_packages_that_dnf_finds() {
             (Err(ResolveError::Solve(_)), Err(_)) => true,
             _ => false,
         };
-        if !same && !DIFFERENCES.iter().any(|(known, _)| known == seed) {
+        if same == DIFFERENCES.iter().any(|(known, _)| known == seed) {
             let Case { wanted, weak, exclude, .. } = case;
             wrong.push(format!(
                 "{seed}: {wanted:?}, weak {weak}, without {exclude:?}\n ours {ours:?}\n dnf  {theirs:?}"
