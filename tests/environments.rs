@@ -9,15 +9,23 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use buildhub_core::Variables;
 use buildhub_testkit::emulator::{Emulator, FunctionError};
+use buildhub_testkit::environments::{debian_root, large_name, large_repository};
 use buildhub_testkit::event_source::{EventSource, Mapping};
 use buildhub_testkit::moto::{Moto, Queue, QueueSettings};
+use buildhub_testkit::site::{ArchiveSite, Content};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 const BUCKET: &str = "environments";
 const DEFINITIONS: &str = "definitions";
+/// Megabytes of files that an environment of many packages has; a thousand is one of real size
+/// (`scripts/environment-of-real-size`).
+const MEGABYTES: &str = "ENVIRONMENT_MEGABYTES";
+/// The function, as it is in its zip, where it is another than the tests' own.
+const BOOTSTRAP: &str = "ENVIRONMENT_BOOTSTRAP";
 /// Longer than any test waits for something.
 const LONG: Duration = Duration::from_mins(2);
 
@@ -26,6 +34,19 @@ fn program(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_mock-env-publisher")).with_file_name(name);
     assert!(path.is_file(), "there is no {}: cargo build --package {name}", path.display());
     path
+}
+
+/// The function: this build's, or the one that was unpacked from a zip.
+fn function() -> PathBuf {
+    Variables::from_process().get(BOOTSTRAP).map_or_else(|| program("mock-env-publisher"), PathBuf::from)
+}
+
+fn megabytes() -> u64 {
+    Variables::from_process().get(MEGABYTES).map_or(24, |text| text.parse().unwrap())
+}
+
+fn is_real_size() -> bool {
+    megabytes() >= 1000
 }
 
 /// `buildhub env ARGS` in a folder, with these variables.
@@ -37,6 +58,10 @@ fn env(folder: &Path, variables: &[(String, String)], args: &[&str]) -> Command 
 }
 
 async fn run(mut command: Command) -> Output {
+    run_to_end(&mut command).await
+}
+
+async fn run_to_end(command: &mut Command) -> Output {
     tokio::time::timeout(LONG, command.output()).await.unwrap().unwrap()
 }
 
@@ -128,6 +153,17 @@ fn published(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+/// The time that the bill of materials tells, and the one that the image does.
+async fn told_by_bill_and_image(out: &Path, build: &Value) -> [String; 2] {
+    let bill: Value =
+        serde_json::from_slice(&std::fs::read(out.join(build["sbom"].as_str().unwrap())).unwrap()).unwrap();
+    let image = out.join(build["oci"].as_str().unwrap());
+    let mut skopeo = Command::new("skopeo");
+    let output = run_to_end(skopeo.args(["inspect", "--config", &format!("oci:{}:latest", image.display())])).await;
+    let config: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    [&bill["creationInfo"]["created"], &config["created"]].map(|created| created.as_str().unwrap().to_owned())
+}
+
 #[tokio::test]
 async fn what_the_command_builds_into_a_folder_is_fetched_unpacked_entered_compared_and_verified() {
     let work = written(&[
@@ -139,6 +175,8 @@ async fn what_the_command_builds_into_a_folder_is_fetched_unpacked_entered_compa
     let first = answer(folder, &ours, &["build", "linux64.toml", "--output", "out", "--json"]).await;
     assert_eq!((&first["built"], &first["changed"]), (&json!(true), &json!(true)), "{first}");
     assert_eq!(first["exclusions"][0]["reason"], "not redistributable");
+    let [bill, image] = told_by_bill_and_image(&folder.join("out"), &first).await;
+    assert!(bill == image && !bill.starts_with("1970"), "{bill} {image}");
 
     // The same again does nothing; with another number of threads elsewhere, the bytes are the same.
     let before = published(&folder.join("out"));
@@ -327,7 +365,7 @@ impl Cloud {
         variables.extend(ours.map(|(name, value)| (name.to_owned(), value)));
         variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let function = Emulator::pool(&program("mock-env-publisher"), &settings, 2).await.unwrap();
+        let function = Emulator::pool(&function(), &settings, 2).await.unwrap();
         let function = Arc::new(function);
         let mapping = Mapping { queue, batch: 1, concurrency: 2 };
         let messages = EventSource::start(&moto, &function, mapping);
@@ -416,4 +454,102 @@ async fn what_cannot_fit_into_the_function_is_refused_before_the_work() {
     let error = cloud.function.invoke(&json!({"key": "linux64.toml"})).await.unwrap_err().to_string();
     assert!(error.starts_with("DoesNotFit: ") && error.contains("ephemeral storage"), "{error}");
     assert_eq!(cloud.keys("").await, Vec::<String>::new());
+}
+
+/// Hundreds of packages, from a repository on the web.
+#[tokio::test]
+async fn an_environment_of_hundreds_of_packages_is_made_in_the_memory_and_on_the_disk_that_are_stated() {
+    let (megabytes, is_real) = (megabytes(), is_real_size());
+    // What the template states, or as little as will do.
+    let (memory, disk) = if is_real { (7076, 8192) } else { (400, megabytes * 14 / 10 + 4) };
+    let packages = 320;
+    let workshop = large_repository(packages, megabytes * 1_000_000).unwrap();
+    let site = ArchiveSite::start(Content::folder(workshop.packages())).await.unwrap();
+    let definition = format!(
+        "[environment]\nsource = \"rpm-repo\"\narch = \"x86_64\"\npackages = [\"{}\"]\n\
+         [[repo]]\nid = \"base\"\nurl = \"{}\"\n",
+        large_name(packages - 1),
+        site.url()
+    );
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().display().to_string();
+    let (memory_text, disk_text, threads) = (memory.to_string(), disk.to_string(), if is_real { "4" } else { "1" });
+    let settings = |disk| {
+        [
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_text.as_str()),
+            ("AWS_LAMBDA_FUNCTION_TIMEOUT", "900"),
+            ("ENVIRONMENTS_DISK", disk),
+            ("ENVIRONMENTS_SCRATCH", folder.as_str()),
+            ("ENVIRONMENTS_THREADS", threads),
+        ]
+    };
+    let ask = json!({"name": "large", "definition": definition});
+    let tight = (megabytes / 2).to_string();
+    let cloud = Cloud::new(&settings(&tight)).await;
+    let error = cloud.function.invoke(&ask).await.unwrap_err().to_string();
+    assert!(error.starts_with("DoesNotFit: ") && error.contains("of disk"), "{error}");
+    assert_eq!(site.requests_for(&format!("/{}-1-1.x86_64.rpm", large_name(0))), 0, "it is known before the work");
+
+    let cloud = Cloud::new(&settings(&disk_text)).await;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let most = async {
+        let (mut most, mut turn) = (0, tokio::time::interval(Duration::from_millis(5)));
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            most = most.max(cloud.function.disk(scratch.path()));
+            turn.tick().await;
+        }
+        most
+    };
+    let began = std::time::Instant::now();
+    let made = async {
+        let answer = cloud.function.invoke(&ask).await;
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        answer.unwrap_or_else(|error| panic!("{error}: {}", cloud.function.logs().unwrap()))
+    };
+    let (answer, most_disk) = tokio::join!(made, most);
+    let (took, most_memory) = (began.elapsed(), cloud.function.peak_memory() / 1024);
+    println!("{} bytes of {packages} packages in {took:?}", answer["size"]);
+    println!("memory {most_memory} MiB of {memory}, disk {} MiB of {disk}", most_disk >> 20);
+    assert!(answer["size"].as_u64().unwrap() > megabytes * 200_000, "{answer}");
+    assert!(most_memory <= memory, "{most_memory} MiB of memory");
+    assert!(most_disk > megabytes * 1_000_000 && most_disk <= disk << 20, "{most_disk} bytes of disk");
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left");
+    let licences = cloud.moto.get_object(BUCKET, &format!("public/{}", answer["licences"].as_str().unwrap())).await;
+    let licences: Value = serde_json::from_str(&licences.unwrap()).unwrap();
+    assert_eq!(licences["packages"].as_array().unwrap().len(), packages);
+}
+
+/// What debootstrap makes of Debian; all of it where [`MEGABYTES`] asks for real size.
+#[tokio::test]
+async fn a_debian_root_is_built_fetched_and_worked_in_by_the_command() {
+    let Some(root) = debian_root() else { return };
+    let excluded: &[&str] = if is_real_size() { &[] } else { &["/var/cache/apt", "/var/lib/apt", "/usr/share"] };
+    let rules: Vec<_> =
+        excluded.iter().map(|path| format!("[[exclude]]\npath = \"{path}\"\nreason = \"not needed\"\n")).collect();
+    let setuid = "\"/usr/bin/chage\", \"/usr/bin/chfn\", \"/usr/bin/chsh\", \"/usr/bin/expiry\", \"/usr/bin/gpasswd\", \
+                  \"/usr/bin/mount\", \"/usr/bin/newgrp\", \"/usr/bin/passwd\", \"/usr/bin/su\", \"/usr/bin/umount\", \
+                  \"/usr/sbin/unix_chkpwd\"";
+    let definition = format!(
+        "[environment]\nsource = \"chroot-tar\"\narch = \"x86_64\"\nroot = \"{}\"\nsetuid = [{setuid}]\n{}\
+         [[label]]\nbranch = \"debian\"\nplatform = \"linux64\"\nproduct = \"firefox\"\n",
+        root.display(),
+        rules.concat()
+    );
+    let work = written(&[("debian.toml", definition.as_bytes())]);
+    let ours = [("ENVIRONMENTS_URL".to_owned(), "out".to_owned())];
+    let began = std::time::Instant::now();
+    let command = ["build", "debian.toml", "--output", "out", "--disk", "1000", "--memory", "1024", "--json"];
+    let built = answer(work.path(), &ours, &command).await;
+    println!("{} bytes in {:?}", built["size"], began.elapsed());
+    let fetched = answer(work.path(), &ours, &["fetch", "--branch", "debian", "--output", "root", "--json"]).await;
+    let unpacked = work.path().join("root");
+    assert!(excluded.iter().all(|path| !unpacked.join(path.trim_start_matches('/')).exists()));
+    if fetched["owners"] == true {
+        let mut inside = Command::new("chroot");
+        inside.arg(&unpacked).args(["/bin/sh", "-c", "printf $((6 * 7))"]);
+        let output = run(inside).await;
+        assert_eq!(output.stdout, b"42", "{}", said(&output));
+        let su = std::fs::metadata(unpacked.join("usr/bin/su")).unwrap();
+        assert_eq!(su.permissions().mode() & 0o7777, 0o4755);
+    }
 }

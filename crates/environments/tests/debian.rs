@@ -82,5 +82,5 @@ fn a_debian_root_is_published_unpacked_and_worked_in() {
     listed.sort();
     assert_eq!(listed, installed);
     assert!(components.iter().filter(|component| component.licence.is_some()).count() > components.len() / 3);
-    assert_eq!(legal::documents("5e", &identity, &components).unwrap().missing.len(), components.len());
+    assert_eq!(legal::documents("5e", &identity, 0, &components).unwrap().missing.len(), components.len());
 }

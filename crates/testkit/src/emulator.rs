@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,6 +169,30 @@ impl Emulator {
     /// The most memory that a process of the function had resident in any call so far, in KiB.
     pub fn peak_memory(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Bytes on disk below a folder now. Files without a name that functions have open there are among them.
+    pub fn disk(&self, folder: &Path) -> u64 {
+        let mut files = std::collections::HashMap::new();
+        let mut waiting = vec![folder.to_owned()];
+        while let Some(path) = waiting.pop() {
+            // What is gone by now is none.
+            let Ok(about) = std::fs::symlink_metadata(&path) else { continue };
+            if about.is_dir() {
+                waiting.extend(std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            }
+            files.insert(about.ino(), about.blocks() * 512);
+        }
+        let functions: Vec<String> = self.busy().iter().flat_map(|id| children(*id)).collect();
+        let open = functions.iter().flat_map(|id| std::fs::read_dir(format!("/proc/{id}/fd"))).flatten().flatten();
+        for descriptor in open.map(|entry| entry.path()) {
+            let target = std::fs::read_link(&descriptor).unwrap_or_default();
+            if target.starts_with(folder) && target.to_string_lossy().ends_with(" (deleted)") {
+                let about = std::fs::metadata(&descriptor).map(|about| (about.ino(), about.blocks() * 512));
+                files.extend(about.ok());
+            }
+        }
+        files.values().sum()
     }
 
     fn busy(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {

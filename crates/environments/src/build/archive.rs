@@ -10,7 +10,7 @@ use super::cut::{Cut, compute};
 use super::{BuildError, Workspace};
 use crate::archive;
 use crate::legal::{self, Documents};
-use crate::lock::Lock;
+use crate::lock::{Identity, Lock};
 use crate::progress::Progress;
 use crate::publish::Artefacts;
 use crate::tree::{Entries, Spool};
@@ -20,6 +20,11 @@ use crate::tree::{Entries, Spool};
 pub(super) struct Tree {
     pub(super) entries: Entries,
     pub(super) spool: Spool,
+}
+
+/// The environment's own time, which its documents and its image tell: the definition's, or that of its newest file.
+fn created(identity: &Identity, entries: &Entries) -> i64 {
+    identity.clamp_time.or_else(|| entries.values().map(|entry| entry.mtime).max()).unwrap_or_default()
 }
 
 pub(super) async fn write(
@@ -36,8 +41,10 @@ pub(super) async fn write(
     let image = oci.clone();
     let (sender, mut done) = tokio::sync::watch::channel((0, 0));
     let writing = compute(deadline, move || {
+        let components = legal::components(&identity, &tree.entries, &tree.spool)?;
+        let created = created(&identity, &tree.entries);
         // First, since a definition may refuse what they say.
-        let documents = legal::documents(&key, &identity, &legal::components(&identity, &tree.entries, &tree.spool)?)?;
+        let documents = legal::documents(&key, &identity, created, &components)?;
         let disk = |source| BuildError::Disk { path: file.display().to_string(), source };
         let out = BufWriter::with_capacity(1 << 20, Cut::new(File::create(&file).map_err(disk)?, deadline));
         let total = archive::tar_size(&tree.entries);
@@ -46,8 +53,6 @@ pub(super) async fn write(
         };
         let made = archive::write(&tree.entries, &tree.spool, &identity.encoder, threads, out, &mut advance)?;
         if let Some(folder) = &image {
-            let created = identity.clamp_time.or_else(|| tree.entries.values().map(|entry| entry.mtime).max());
-            let created = created.unwrap_or_default();
             archive::write_oci(&tree.entries, &tree.spool, &identity.arch, created, folder, &mut |_| {})?;
         }
         Ok((made, documents))

@@ -1,5 +1,7 @@
 //! What an environment needs, told before the work by sizes that are known, and rules of thumb.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -7,15 +9,16 @@ use buildhub_core::Deadline;
 
 use super::{BuildError, Builder, Workspace};
 use crate::archive;
+use crate::decompress::Compression;
 use crate::definition::SourceKind;
 use crate::lock::{Encoder, Lock};
 use crate::settings::Means;
 
-/// Memory beside the encoder's: buffers, names of some hundred thousand files, a package's header.
+/// Memory beside the encoder's: buffers, names of some hundred thousand files, headers of packages.
 const BASE: u64 = 192 << 20;
 /// How many times larger files are than packages, or a compressed root, where nobody says. Measured roots have 4.2.
 const EXPANSION: u64 = 5;
-/// What of a hundred bytes is left by compression, at most. Measured roots have 24.
+/// What of a hundred bytes is left by compression, at most, where packages are no larger. Measured roots have 24.
 const LEFT: u64 = 40;
 /// Bytes that a thread compresses in a second. Measured: 2.8 million.
 const COMPRESSED: u64 = 2_000_000;
@@ -27,10 +30,14 @@ const OVERHEAD: Duration = Duration::from_secs(15);
 /// What making an environment needs, about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// Bytes that are fetched.
+    /// Bytes that are fetched: packages, or the root.
     pub fetched: u64,
+    /// Whether these are compressed.
+    pub compressed: bool,
     /// Bytes of the files in it.
     pub files: u64,
+    /// Bytes of source packages that are published beside it.
+    pub sources: u64,
     /// Whether there is an image beside the archive.
     pub image: bool,
     /// What compresses.
@@ -40,23 +47,53 @@ pub struct Needs {
 impl Builder {
     /// What a lock needs. Only the size of an uploaded root is asked for.
     pub(super) async fn needs(&self, lock: &Lock, work: &Workspace) -> Result<Needs, BuildError> {
-        let identity = &lock.identity;
-        let fetched = match identity.source {
-            SourceKind::RpmRepo => identity.packages.iter().map(|package| package.size).sum(),
-            SourceKind::ChrootTar => self.root_size(lock, work).await?,
+        let (identity, provenance) = (&lock.identity, &lock.provenance);
+        let sizes = identity.packages.iter().map(|package| package.size);
+        let (fetched, compressed) = match identity.source {
+            SourceKind::RpmRepo => (sizes.fold(0, u64::saturating_add), true),
+            SourceKind::ChrootTar => (self.root_size(lock, work).await?, root_is_compressed(lock, work)),
         };
-        let files = lock.provenance.installed.unwrap_or(fetched.saturating_mul(EXPANSION));
-        Ok(Needs { fetched, files, image: identity.oci, encoder: identity.encoder.clone() })
+        let files = if compressed { fetched.saturating_mul(EXPANSION) } else { fetched };
+        Ok(Needs {
+            fetched,
+            compressed,
+            files: provenance.installed.unwrap_or(files),
+            sources: provenance.sources.unwrap_or_default(),
+            image: identity.oci,
+            encoder: identity.encoder.clone(),
+        })
     }
 }
 
+/// Whether an uploaded root is compressed: by its beginning where it is here, else by its name.
+fn root_is_compressed(lock: &Lock, work: &Workspace) -> bool {
+    let sha256 = lock.identity.root_sha256.as_deref().unwrap_or_default();
+    if let Some(path) = work.has(sha256) {
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
+        return read.is_err() || Compression::of(&start) != Compression::None;
+    }
+    lock.provenance.addresses.get(sha256).is_none_or(|address| address.strip_suffix(".tar").is_none())
+}
+
 impl Needs {
-    /// Bytes of disk.
+    /// Bytes of the archive, at most: what does not shrink in packages does not here.
+    fn archive(&self) -> u64 {
+        let fetched = if self.compressed { self.fetched } else { 0 };
+        (self.files / 100).saturating_mul(LEFT).max(fetched)
+    }
+
+    /// Bytes of disk at the moment when most is there: what was fetched and its files; or files, archive and image, which
+    /// is not compressed; or archive, image and source packages.
     pub fn disk(&self) -> u64 {
-        // An image's layer is not compressed.
         let image = if self.image { self.files } else { 0 };
-        let made = (self.files / 100 * LEFT).saturating_add(image);
-        self.files.saturating_add(made.max(self.fetched))
+        let made = self.archive().saturating_add(image);
+        let moments = [
+            self.files.saturating_add(self.fetched),
+            self.files.saturating_add(made),
+            self.sources.saturating_add(made),
+        ];
+        moments.into_iter().max().unwrap_or_default()
     }
 
     /// Bytes of memory, with so many threads that compress.
@@ -67,8 +104,10 @@ impl Needs {
     /// Time, with so many threads.
     pub fn time(&self, threads: NonZeroU32) -> Duration {
         let compressing = self.files / COMPRESSED / u64::from(threads.get());
-        let moving = (self.fetched + self.files / 100 * LEFT) / MOVED;
-        Duration::from_secs(compressing + moving) + OVERHEAD
+        let image = if self.image { self.files } else { 0 };
+        let there = [self.archive(), image, self.sources].into_iter().fold(0, u64::saturating_add);
+        let moved = self.fetched.saturating_add(self.sources).saturating_add(there);
+        Duration::from_secs(compressing.saturating_add(moved / MOVED)) + OVERHEAD
     }
 
     /// How many threads to compress by, if it fits at all.
@@ -115,9 +154,30 @@ mod tests {
         }
     }
 
+    fn needs(fetched: u64, files: u64) -> Needs {
+        Needs { fetched, compressed: true, files, sources: 0, image: false, encoder: archive::encoder() }
+    }
+
+    #[test]
+    fn disk_is_for_the_moment_when_most_is_there() {
+        let needs = needs(200, 1000);
+        assert_eq!(needs.disk(), 1000 + 400);
+        assert_eq!(Needs { fetched: 900, ..needs.clone() }.disk(), 1000 + 900, "packages that do not shrink");
+        assert_eq!(Needs { image: true, ..needs.clone() }.disk(), 1000 + 400 + 1000);
+        assert_eq!(Needs { sources: 5000, ..needs.clone() }.disk(), 400 + 5000, "its files are gone by then");
+        assert_eq!(Needs { fetched: 1000, compressed: false, ..needs }.disk(), 2000, "a root that is not compressed");
+    }
+
+    #[test]
+    fn sizes_that_nothing_can_have_are_too_large_and_no_small_ones() {
+        let needs = Needs { sources: u64::MAX, image: true, ..needs(u64::MAX, u64::MAX) };
+        assert_eq!(needs.disk(), u64::MAX);
+        assert!(needs.time(NonZeroU32::MIN) > Duration::from_hours(1000));
+    }
+
     #[test]
     fn what_cannot_fit_is_refused_before_the_work_and_says_what_is_short() {
-        let needs = Needs { fetched: 250 << 20, files: 1 << 30, image: false, encoder: archive::encoder() };
+        let needs = needs(250 << 20, 1 << 30);
         let refused = |means: Means, deadline| needs.check(&means, deadline).unwrap_err().to_string();
         let none = Deadline::NONE;
         assert!(refused(means(Some(200), None), none).contains("of memory, and there are 200 MiB"));
@@ -133,7 +193,7 @@ mod tests {
 
     #[test]
     fn less_memory_means_fewer_threads() {
-        let needs = Needs { fetched: 1, files: 1, image: false, encoder: archive::encoder() };
+        let needs = needs(1, 1);
         let two = needs.memory(NonZeroU32::new(2).unwrap()).div_ceil(1 << 20);
         assert_eq!(needs.check(&means(Some(two), None), Deadline::NONE).unwrap().get(), 2);
     }

@@ -43,6 +43,9 @@ impl Builder {
         lock.provenance.repomd = resolved.repomd();
         let newest = resolved.packages.iter().map(|chosen| chosen.built).max();
         lock.identity.clamp_time = lock.identity.clamp_time.or(newest);
+        let installed = resolved.packages.iter().map(|chosen| chosen.installed);
+        lock.provenance.installed =
+            installed.into_iter().reduce(|sum, bytes| Some(sum?.saturating_add(bytes?))).flatten();
         self.trust(order, &resolved, work).await?;
         for chosen in resolved.packages {
             lock.provenance.addresses.insert(chosen.package.sha256.clone(), chosen.address.to_string());
@@ -68,7 +71,7 @@ impl Builder {
 
     /// Where source packages are at hand, by the file names that packages say.
     async fn find_sources(&self, order: &Order, lock: &mut Lock, work: &mut Workspace) -> Result<(), BuildError> {
-        let mut known: BTreeMap<String, (String, Address)> = BTreeMap::new();
+        let mut known: BTreeMap<String, (String, u64, Address)> = BTreeMap::new();
         for repo in &order.definition.repos {
             let Some(sources) = &repo.sources else { continue };
             let source = crate::definition::Repo { url: sources.clone(), ..repo.clone() };
@@ -79,16 +82,20 @@ impl Builder {
             for package in &opened.packages {
                 let file = package.location.rsplit('/').next().unwrap_or_default();
                 if let Some(sha256) = package.checksum.as_sha256() {
-                    known.insert(file.to_owned(), (sha256.to_owned(), opened.address.join(&package.location)));
+                    let address = opened.address.join(&package.location);
+                    known.insert(file.to_owned(), (sha256.to_owned(), package.size, address));
                 }
             }
         }
+        let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
         for source in lock.identity.packages.iter_mut().filter_map(|package| package.source.as_mut()) {
-            if let Some((sha256, address)) = known.get(&source.file) {
+            if let Some((sha256, size, address)) = known.get(&source.file) {
                 source.sha256 = Some(sha256.clone());
                 lock.provenance.addresses.insert(sha256.clone(), address.to_string());
+                sizes.insert(sha256, *size);
             }
         }
+        lock.provenance.sources = sizes.into_values().reduce(u64::saturating_add);
         Ok(())
     }
 
@@ -131,7 +138,7 @@ impl Builder {
     ) -> Result<Vec<(PathBuf, Option<Arc<Keys>>)>, BuildError> {
         const STEP: &str = "fetching packages";
         let packages = &lock.identity.packages;
-        let total: u64 = packages.iter().map(|package| package.size).sum();
+        let total = packages.iter().map(|package| package.size).fold(0, u64::saturating_add);
         progress.at(STEP, 0, Some(total));
         let wanted = packages.iter().map(|package| {
             let address = located(lock, &package.sha256)?;

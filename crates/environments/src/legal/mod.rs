@@ -85,8 +85,14 @@ pub fn components(identity: &Identity, entries: &Entries, spool: &Spool) -> Resu
     }
 }
 
-/// Makes the documents of the environment whose lock has this key.
-pub fn documents(key: &str, identity: &Identity, components: &[Component]) -> Result<Documents, LegalError> {
+/// Makes the documents of the environment whose lock has this key. `created` is the time that they tell, in seconds since
+/// 1970.
+pub fn documents(
+    key: &str,
+    identity: &Identity,
+    created: i64,
+    components: &[Component],
+) -> Result<Documents, LegalError> {
     let mut components: Vec<&Component> = components.iter().collect();
     components.sort();
     components.dedup();
@@ -99,7 +105,7 @@ pub fn documents(key: &str, identity: &Identity, components: &[Component]) -> Re
     let licences = Licences { environment: key, arch: &identity.arch, packages, excluded: &identity.excludes };
     Ok(Documents {
         licences: json(&licences)?,
-        sbom: json(&sbom::sbom(key, identity, &components)?)?,
+        sbom: json(&sbom::sbom(key, identity, created, &components)?)?,
         sources: json(&sources)?,
         missing,
     })

@@ -16,9 +16,13 @@ const ENVIRONMENT: &str = "SPDXRef-Environment";
 
 /// The document. Its name in the world follows from the lock's key, its time is that of the environment's newest file, and
 /// it names no version of this program: so it is the same whenever and wherever it is made.
-pub(super) fn sbom(key: &str, identity: &Identity, components: &[&Component]) -> Result<Value, LegalError> {
-    let seconds = identity.clamp_time.unwrap_or_default();
-    let created = Timestamp::from_second(seconds).map_err(|_| LegalError::Time(seconds))?;
+pub(super) fn sbom(
+    key: &str,
+    identity: &Identity,
+    created: i64,
+    components: &[&Component],
+) -> Result<Value, LegalError> {
+    let created = Timestamp::from_second(created).map_err(|_| LegalError::Time(created))?;
     let mut named = Named::default();
     let mut packages = vec![environment(key, identity)];
     let mut relationships = vec![relationship("SPDXRef-DOCUMENT", "DESCRIBES", ENVIRONMENT)];

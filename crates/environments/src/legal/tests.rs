@@ -6,6 +6,8 @@ use crate::definition::SourceKind;
 use crate::lock::SourcePackage;
 use crate::tree::{Entries, Entry, Kind, Path, Spool};
 
+const CREATED: i64 = 1_700_000_000;
+
 fn identity(sources: SourcesPolicy) -> Identity {
     Identity {
         assembly: 1,
@@ -22,7 +24,7 @@ fn identity(sources: SourcesPolicy) -> Identity {
         alternatives: Vec::new(),
         users: Vec::new(),
         groups: Vec::new(),
-        clamp_time: Some(1_700_000_000),
+        clamp_time: None,
         rpmdb: "var/lib/rpm".into(),
         setuid: Vec::new(),
         mirrors: std::collections::BTreeMap::new(),
@@ -59,7 +61,7 @@ fn parse(bytes: &[u8]) -> Value {
 
 #[test]
 fn the_list_of_licences_says_what_packages_say_and_what_was_left_out_and_why() {
-    let documents = documents("5e", &identity(SourcesPolicy::Warn), &some()).unwrap();
+    let documents = documents("5e", &identity(SourcesPolicy::Warn), CREATED, &some()).unwrap();
     let list = parse(&documents.licences);
     assert_eq!(list["environment"], "5e");
     assert_eq!(list["excluded"], json!([{ "package": "android-ndk", "reason": "not redistributable" }]));
@@ -77,7 +79,7 @@ fn the_list_of_licences_says_what_packages_say_and_what_was_left_out_and_why() {
 
 #[test]
 fn a_source_counts_as_offered_when_it_is_published_from_the_same_place() {
-    let documents = documents("5e", &identity(SourcesPolicy::Warn), &some()).unwrap();
+    let documents = documents("5e", &identity(SourcesPolicy::Warn), CREATED, &some()).unwrap();
     let expected = json!({
         "sources": [
             {
@@ -94,19 +96,19 @@ fn a_source_counts_as_offered_when_it_is_published_from_the_same_place() {
 
 #[test]
 fn nothing_is_published_without_its_source_where_the_definition_refuses_that() {
-    let error = documents("5e", &identity(SourcesPolicy::Refuse), &some()).unwrap_err().to_string();
+    let error = documents("5e", &identity(SourcesPolicy::Refuse), CREATED, &some()).unwrap_err().to_string();
     assert!(error.contains("2 packages have no source package") && error.contains("zlib-1:4.4-1.x86_64"), "{error}");
-    assert!(documents("5e", &identity(SourcesPolicy::Refuse), &some()[..2]).is_ok());
+    assert!(documents("5e", &identity(SourcesPolicy::Refuse), CREATED, &some()[..2]).is_ok());
 }
 
 #[test]
 fn the_bill_of_materials_is_the_same_bytes_whenever_it_is_made() {
     let identity = identity(SourcesPolicy::Warn);
-    let first = documents("5e", &identity, &some()).unwrap();
+    let first = documents("5e", &identity, CREATED, &some()).unwrap();
     let mut turned = some();
     turned.reverse();
     turned.push(some()[0].clone());
-    assert_eq!(documents("5e", &identity, &turned).unwrap(), first);
+    assert_eq!(documents("5e", &identity, CREATED, &turned).unwrap(), first);
 
     let bill = parse(&first.sbom);
     assert_eq!(bill["creationInfo"]["created"], "2023-11-14T22:13:20Z");

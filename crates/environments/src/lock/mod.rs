@@ -141,9 +141,12 @@ pub struct Provenance {
     pub resolved: Option<Timestamp>,
     /// The SHA-256 of each repository's `repomd.xml`, by the repository's id.
     pub repomd: BTreeMap<String, String>,
-    /// Bytes of all files of its packages together, where their repositories say so.
+    /// Bytes of all files of its packages together, and of rpm's database, about; where their repositories say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installed: Option<u64>,
+    /// Bytes of all source packages that are published beside it, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<u64>,
     /// The addresses of files by their SHA-256: packages, source packages, the root.
     pub addresses: BTreeMap<String, String>,
 }

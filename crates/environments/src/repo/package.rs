@@ -27,6 +27,8 @@ pub struct Package {
     pub source: Option<Arc<str>>,
     /// When it was built, in seconds since 1970.
     pub built: i64,
+    /// Bytes of its files together, and of what rpm's database has of it, about; where the metadata say so.
+    pub installed: Option<u64>,
     /// What it provides.
     pub provides: Vec<Dependency>,
     /// What it requires.

@@ -9,6 +9,9 @@ use super::xml::{Document, Element, MetadataError, Node};
 use super::{Checksum, location};
 use crate::evr::Evr;
 
+/// How many times its header rpm's database takes for a package: it has the header, and what finds it.
+const RECORDED: u64 = 2;
+
 /// Reads all packages of a `primary.xml`, `most` of them at most.
 pub(super) fn read(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
     let mut document = Document::new(source);
@@ -68,6 +71,8 @@ struct Draft {
     checksum_kind: String,
     checksum: Option<String>,
     size: Option<String>,
+    installed: Option<u64>,
+    header: u64,
     built: Option<String>,
     location: Option<String>,
     base: bool,
@@ -112,8 +117,16 @@ impl Draft {
         match name {
             "version" => self.evr = Some(evr(element, names)?.unwrap_or_else(|| Evr::parse(""))),
             "checksum" => self.checksum_kind = element.attribute("type")?.unwrap_or_default(),
-            "size" => self.size = element.attribute("package")?,
+            "size" => {
+                self.size = element.attribute("package")?;
+                self.installed = element.attribute("installed")?.and_then(|bytes| bytes.parse().ok());
+            }
             "time" => self.built = element.attribute("build")?,
+            "header-range" => {
+                let at = |end: Option<String>| end.and_then(|at| at.parse::<u64>().ok()).unwrap_or_default();
+                let (start, end) = (at(element.attribute("start")?), at(element.attribute("end")?));
+                self.header = end.saturating_sub(start);
+            }
             "location" => {
                 self.location = element.attribute("href")?;
                 self.base = element.attribute("xml:base")?.is_some();
@@ -166,6 +179,8 @@ impl Draft {
         }
         let built = self.built.and_then(|built| built.parse().ok()).unwrap_or(0);
         let [mut provides, requires, conflicts, obsoletes, recommends, supplements, suggests, enhances] = self.lists;
+        let recorded = self.header.saturating_mul(RECORDED);
+        let installed = self.installed.map(|bytes| bytes.saturating_add(recorded));
         let itself = Dependency { name: Arc::clone(&name), version: Some((Comparison::EQUAL, evr.clone())) };
         if !provides.contains(&itself) {
             provides.push(itself);
@@ -182,6 +197,7 @@ impl Draft {
             licence,
             source,
             built,
+            installed,
             provides,
             requires,
             conflicts,
@@ -237,7 +253,7 @@ mod tests {
         let packages = read(PRIMARY.as_bytes(), 10).unwrap();
         let make = &packages[0];
         assert_eq!(make.to_string(), "make-1:4.4-1.x86_64");
-        assert_eq!((make.size, make.built), (1234, 1_700_000_000));
+        assert_eq!((make.size, make.installed, make.built), (1234, Some(5678 + 2 * 4496), 1_700_000_000));
         assert_eq!(&*make.location, "Packages/m/make-4.4-1.x86_64.rpm");
         assert_eq!(&*make.licence, "GPL-3.0-or-later & more");
         assert_eq!(make.source.as_deref(), Some("make-4.4-1.src.rpm"));

@@ -56,6 +56,8 @@ pub struct Chosen {
     pub address: Address,
     /// When it was built, in seconds since 1970.
     pub built: i64,
+    /// Bytes of its files together, and of what rpm's database has of it, about; where its repository says so.
+    pub installed: Option<u64>,
 }
 
 /// Why there are no packages for a definition.
@@ -213,5 +215,6 @@ fn chosen(pool: &Pool<'_>, id: Id) -> Result<Chosen, SolveError> {
         location: package.location.to_string(),
         address: repository.address.join(&package.location),
         built: package.built,
+        installed: package.installed,
     })
 }

@@ -16,6 +16,7 @@
 
 mod createrepo;
 mod gpg;
+mod large;
 mod recipe;
 mod rpmbuild;
 mod spec;
@@ -25,6 +26,7 @@ use std::process::{Command, Output};
 
 pub use createrepo::{Metadata, createrepo};
 pub use gpg::Signer;
+pub use large::{large_name, large_repository};
 pub use recipe::{File, Payload, Recipe};
 pub use rpmbuild::Workshop;
 

@@ -22,10 +22,11 @@ pub(super) fn alone(recipe: &Recipe, staged: &Path) -> String {
     spec
 }
 
-/// Many packages without files in one, which is itself not made.
-pub(super) fn together(recipes: &[&Recipe]) -> String {
-    let mut spec = globals(Payload::default());
+/// Many packages in one, which is itself not made, their files taken from one staged folder.
+pub(super) fn together(recipes: &[&Recipe], staged: &Path) -> String {
+    let mut spec = globals(recipes.first().map(|recipe| recipe.payload).unwrap_or_default());
     spec.push_str("Name: together\nVersion: 1\nRelease: 1\nSummary: together\nLicense: MIT\n%description\ntogether\n");
+    let _ = write!(spec, "%install\nrmdir %{{buildroot}}\nmv '{}' %{{buildroot}}\n", staged.display());
     for recipe in recipes {
         let name = &recipe.name;
         let _ = writeln!(spec, "%package -n {name}");
@@ -33,6 +34,8 @@ pub(super) fn together(recipes: &[&Recipe]) -> String {
         head(&mut lines, recipe);
         lines.lines().filter(|line| !line.starts_with("Name:")).for_each(|line| spec.extend([line, "\n"]));
         let _ = write!(spec, "%description -n {name}\n{name}\n%files -n {name}\n");
+        recipe.files.iter().filter(|file| file.is_listed).for_each(|file| listed(&mut spec, file));
+        recipe.listed.iter().for_each(|line| spec.extend([line, "\n"]));
         for (line, body) in &recipe.sections {
             let (section, rest) = line.split_once(' ').unwrap_or((line, ""));
             let _ = write!(spec, "{section} -n {name} {rest}\n{body}\n");
