@@ -32,9 +32,9 @@ pub enum SpanError {
 }
 
 impl Span {
-    /// A span as somebody asks for it: without an end it ends now, without a beginning it is a day long.
+    /// A span as somebody asks for it: without an end it ends with this second, without a beginning it is a day long.
     pub fn new(start: Option<i64>, end: Option<i64>, interval: i64, now: i64) -> Result<Self, SpanError> {
-        let end = end.unwrap_or_else(|| start.map_or(now, |start| start.saturating_add(SPAN)));
+        let end = end.unwrap_or_else(|| start.map_or(now.saturating_add(1), |start| start.saturating_add(SPAN)));
         let start = start.unwrap_or_else(|| end.saturating_sub(SPAN));
         let length = end.checked_sub(start).filter(|length| (1..=SPAN_MAX).contains(length)).ok_or(SpanError::Range)?;
         let interval = match interval {
@@ -68,11 +68,9 @@ mod tests {
     fn a_span_is_a_day_until_now_in_twelve_pieces_unless_somebody_says_otherwise() {
         let now = 1_700_000_000;
         let day = Span::new(None, None, 0, now).unwrap();
-        assert_eq!((day.range.clone(), day.interval, day.intervals()), (now - SPAN..now, 7200, 12));
-        assert_eq!(
-            (day.interval_of(now - SPAN), day.interval_of(now - 1), day.interval_of(now)),
-            (Some(0), Some(11), None)
-        );
+        assert_eq!((day.range.clone(), day.interval, day.intervals()), (now + 1 - SPAN..now + 1, 7200, 12));
+        let of = [now - SPAN, now + 1 - SPAN, now, now + 1].map(|moment| day.interval_of(moment));
+        assert_eq!(of, [None, Some(0), Some(11), None]);
         let given = Span::new(Some(100), Some(200), 30, now).unwrap();
         assert_eq!((given.intervals(), given.interval_of(199), given.interval_of(99)), (4, Some(3), None));
         assert_eq!(Span::new(Some(100), None, 0, now).unwrap().range, 100..100 + SPAN);

@@ -119,6 +119,8 @@ impl Buildbot {
             )
         };
         let mut master = spawn("master")?;
+        // A worker that finds no master waits longer each time before it looks again.
+        master.until(START, async || workers(&client, ports.0).await.is_some()).await?;
         let worker = spawn("worker")?;
         master.until(START, async || is_ready(&client, ports.0).await).await?;
         Ok((ports, client, master, worker))
@@ -187,14 +189,12 @@ impl Buildbot {
 
 /// Whether builds can begin: the worker is connected to a master.
 async fn is_ready(client: &Client, port: u16) -> bool {
-    let answer = client.get(format!("http://127.0.0.1:{port}/api/v2/workers")).send().await;
-    let Ok(Ok(workers)) = (match answer {
-        Ok(answer) => Ok(answer.json::<Value>().await),
-        Err(error) => Err(error),
-    }) else {
-        return false;
-    };
-    workers.pointer("/workers/0/connected_to/0").is_some()
+    workers(client, port).await.is_some_and(|workers| workers.pointer("/workers/0/connected_to/0").is_some())
+}
+
+/// What a master says of its workers, if it says anything yet.
+async fn workers(client: &Client, port: u16) -> Option<Value> {
+    client.get(format!("http://127.0.0.1:{port}/api/v2/workers")).send().await.ok()?.json().await.ok()
 }
 
 /// Lays out the folders of master and worker, and makes the master's database.
