@@ -119,6 +119,14 @@ metrics! {
     ENVIRONMENTS_RETRIED = "EnvironmentsRetried", Count, "Environments that were not published this time, and are tried again.";
     ENVIRONMENT_BYTES = "EnvironmentBytes", Count, "Bytes of the archives of environments that were built.";
     ENVIRONMENT_DURATION = "EnvironmentDuration", Milliseconds, "Resolving, building and publishing an environment.";
+    JOBS_DONE = "JobsDone", Count, "Jobs of self-serve that were carried out.";
+    JOBS_FAILED = "JobsFailed", Count, "Jobs of self-serve that ended with something that cannot be done.";
+    JOBS_RETRIED = "JobsRetried", Count, "Jobs of self-serve that were not carried out this time, and are tried again.";
+    JOBS_OPEN = "JobsOpen", Count, "Jobs of self-serve that a turn of the sweep saw open.";
+    JOBS_SENT_AGAIN = "JobsSentAgain", Count, "Open jobs of self-serve whose messages were sent again.";
+    JOBS_GIVEN_UP = "JobsGivenUp", Count, "Jobs of self-serve that nobody could carry out within a day.";
+    JOB_DELAY = "JobDelay", Milliseconds, "From asking for a job of self-serve to its end; the longest of an invocation.";
+    REQUESTS_CORRECTED = "RequestsCorrected", Count, "Requests that no event told of rightly, brought up to date by a sweep.";
 }
 
 /// The numbers of one run or invocation.

@@ -6,12 +6,15 @@ mod documents;
 use std::sync::Arc;
 use std::time::Duration;
 
+use buildhub_core::store::{S3Settings, Stores};
 use buildhub_core::{SettingError, Variables};
-use buildhub_http::{HttpSettings, Url};
-use buildhub_kinto::{Auth, Client, ClientSettings, KintoError};
+use buildhub_http::{Http, HttpError, HttpSettings, Url};
+use buildhub_kinto::manifest::ManifestError;
+use buildhub_kinto::{Auth, Client, ClientSettings, KintoError, Manifest};
 
 use crate::backend::{Backend, BackendError};
 use crate::buildbot::{Buildbot, BuildbotSettings};
+use crate::config::{Documents, Place, PlaceError, Places};
 use crate::variables::default_of;
 
 pub use documents::DocumentsSettings;
@@ -21,8 +24,15 @@ const AUTH: &str = "AUTH";
 const SYSTEM: &str = "SELF_SERVE_BACKEND";
 const BUILDBOT: &str = "BUILDBOT_URL";
 const LOGIN: &str = "BUILDBOT_AUTH";
+const BRANCHES: &str = "BRANCHES_URL";
+const BUILDERS: &str = "BUILDERS_URL";
+const MASTERS: &str = "MASTERS_URL";
 const QUEUE: &str = "SELF_SERVE_QUEUE_URL";
+const INITIALISE: &str = "INITIALIZE_SERVER";
 const BUCKET: &str = "SELF_SERVE_BUCKET";
+
+/// Bucket, collections, schemas and permissions: only whoever writes them may read them.
+const MANIFEST: &str = include_str!("../self-serve.json");
 
 /// How long one request to a Kinto or a master may take where nothing else is said. Neither has anything to say that takes
 /// minutes, and whoever waits for a page does not.
@@ -35,6 +45,8 @@ pub struct StoreSettings {
     pub kinto: ClientSettings,
     /// Its bucket.
     pub bucket: String,
+    /// Whether bucket, collections and schemas are brought up to date by whoever sweeps.
+    pub initialise: bool,
 }
 
 impl StoreSettings {
@@ -48,7 +60,14 @@ impl StoreSettings {
             .parse()
             .map_err(|_| SettingError::InvalidSecret { name: AUTH, allowed: allowed() })?;
         let kinto = ClientSettings { http: http(vars)?, ..ClientSettings::new(server, auth) };
-        Ok(Self { kinto, bucket: vars.get(BUCKET).unwrap_or(default_of(BUCKET)).to_owned() })
+        let bucket = vars.get(BUCKET).unwrap_or(default_of(BUCKET)).to_owned();
+        Ok(Self { kinto, bucket, initialise: vars.flag(INITIALISE, true)? })
+    }
+
+    /// What the bucket should hold before records come.
+    pub fn manifest(&self) -> Result<Manifest, ManifestError> {
+        let buckets = Manifest::parse(MANIFEST)?.buckets;
+        Ok(Manifest { buckets: buckets.into_values().map(|bucket| (self.bucket.clone(), bucket)).collect() })
     }
 
     /// A client. Nothing is sent yet.
@@ -83,6 +102,46 @@ impl BackendSettings {
             Self::Buildbot(settings) => Ok(Arc::new(Buildbot::new(settings)?)),
         }
     }
+}
+
+/// The site's documents.
+#[derive(Debug, Clone)]
+pub struct DocumentsSettings {
+    /// Where they are.
+    pub places: Places,
+    /// How buckets are reached.
+    pub s3: S3Settings,
+    /// How addresses are.
+    pub http: HttpSettings,
+}
+
+impl DocumentsSettings {
+    /// Reads them.
+    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
+        let allowed = "it is s3://BUCKET/KEY, an https:// address, or a file, where a JSON document has the branches";
+        let branches = place(vars, BRANCHES)?;
+        let branches = branches.ok_or_else(|| SettingError::Missing { name: BRANCHES, allowed: allowed.to_owned() })?;
+        let places = Places { branches, builders: place(vars, BUILDERS)?, masters: place(vars, MASTERS)? };
+        Ok(Self { places, s3: S3Settings::from_variables(vars)?, http: http(vars)? })
+    }
+
+    /// The documents. Nothing is read yet.
+    pub fn open(self) -> Result<Documents, HttpError> {
+        Ok(Documents::new(self.places, Stores::new(self.s3), Http::new(&self.http)?))
+    }
+}
+
+fn place(vars: &Variables, name: &'static str) -> Result<Option<Place>, SettingError> {
+    let Some(text) = vars.get(name) else { return Ok(None) };
+    // It may hold a password where none is allowed: then it is not repeated.
+    let wrong = |allowed: String| {
+        if text.contains('@') {
+            SettingError::InvalidSecret { name, allowed }
+        } else {
+            SettingError::invalid(name, text, allowed)
+        }
+    };
+    text.parse().map(Some).map_err(|error: PlaceError| wrong(error.to_string()))
 }
 
 /// The queue of jobs, for those who cannot do without.
@@ -127,6 +186,10 @@ mod tests {
         let store = StoreSettings::from_variables(&vars(&[])).unwrap();
         assert_eq!((store.kinto.server.as_str(), store.bucket.as_str()), ("http://localhost:8888/v1", "self-serve"));
         assert_eq!(store.kinto.http.timeout, Duration::from_secs(30));
+        let elsewhere = StoreSettings { bucket: "x".to_owned(), ..store }.manifest().unwrap();
+        assert_eq!((elsewhere.buckets.len(), elsewhere.buckets["x"].collections.len()), (1, 5));
+        let error = DocumentsSettings::from_variables(&vars(&[])).unwrap_err().to_string();
+        assert!(error.starts_with("BRANCHES_URL is not set"), "{error}");
         let error = BackendSettings::from_variables(&vars(&[])).unwrap_err().to_string();
         assert!(error.starts_with("BUILDBOT_URL is not set"), "{error}");
         assert!(queue(&vars(&[])).unwrap_err().to_string().starts_with("SELF_SERVE_QUEUE_URL is not set"));
@@ -144,11 +207,14 @@ mod tests {
             (BUILDBOT, "http://me:hush@h/"),
             (SYSTEM, "jenkins"),
             (LOGIN, "hush"),
+            (MASTERS, "https://me:hush@h/masters.json"),
+            (BUILDERS, "folder/"),
             ("TIMEOUT_SECONDS", "soon"),
         ] {
-            let vars = vars(&[(BUILDBOT, "http://h"), (name, value)]);
-            let error = StoreSettings::from_variables(&vars).err().or(BackendSettings::from_variables(&vars).err());
-            let error = error.unwrap();
+            let vars = vars(&[(BUILDBOT, "http://h"), (BRANCHES, "branches.json"), (name, value)]);
+            let store = StoreSettings::from_variables(&vars).err();
+            let backend = BackendSettings::from_variables(&vars).err();
+            let error = store.or(backend).or(DocumentsSettings::from_variables(&vars).err()).unwrap();
             let said = format!("{error} {error:?}");
             assert!(said.starts_with(name) && !said.contains("hush"), "{name}={value}: {said}");
         }

@@ -41,7 +41,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// The builds of a request, the first one first.
     async fn builds_of(&self, request: u64) -> Result<Vec<Build>, BackendError>;
 
-    /// All requests that are not over, in the order of their numbers.
+    /// All requests that are not over, in the order of their numbers, without their properties.
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError>;
 
     /// The numbers of the first `limit` requests with a higher number than this, in their order.

@@ -60,7 +60,7 @@ impl Backend for Buildbot {
     }
 
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError> {
-        let path = "buildrequests?complete=false&property=*&order=buildrequestid";
+        let path = "buildrequests?complete=false&order=buildrequestid";
         let found: Vec<answers::Request> = self.all(path, "buildrequests").await?;
         // All sets at once. What ended or began between the two questions is asked for by itself.
         let sets: Vec<answers::Set> = self.all("buildsets?complete=false&order=bsid", "buildsets").await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
 use super::{Agent, Said, WorkError};
@@ -14,6 +15,8 @@ const NO_BUILD: &str = "No build with that id";
 const REQUEST_OVER: &str = "Request is complete, nothing to do";
 const BUILD_OVER: &str = "Build is complete, nothing to do";
 const OK: &str = "Ok";
+/// How many requests are looked at at the same time.
+const PARALLEL: usize = 4;
 /// Under which name a job keeps what it cancels.
 const CANCELLED: &str = "requests";
 
@@ -139,9 +142,14 @@ impl Agent {
         Ok(open.iter().filter(|request| is_its(request)).map(|request| request.id).collect())
     }
 
+    /// Those of the requests that are not over. Each is asked for by itself: a busy build system has thousands open.
     async fn still_open(&self, requests: &BTreeSet<u64>) -> Result<Vec<u64>, BackendError> {
-        let open = self.backend.open_requests().await?;
-        Ok(open.into_iter().map(|request| request.id).filter(|id| requests.contains(id)).collect())
+        let looks = requests.iter().map(|request| async move {
+            let found = self.backend.request(*request).await?;
+            Ok::<_, BackendError>(found.filter(|found| found.completed.is_none()).map(|found| found.id))
+        });
+        let open: Vec<Option<u64>> = stream::iter(looks).buffer_unordered(PARALLEL).try_collect().await?;
+        Ok(open.into_iter().flatten().collect())
     }
 }
 

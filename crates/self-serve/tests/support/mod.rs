@@ -49,7 +49,7 @@ impl World {
         let (kinto, master) = (kinto.unwrap(), master.unwrap());
         let backend = backend(&master);
         let client = client(&kinto);
-        client.initialise(&Manifest::parse(MANIFEST).unwrap()).await.unwrap();
+        client.initialise(&manifest()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let documents = documents(&folder);
         let (jobs, builds) = (Jobs::new(&client, "self-serve").unwrap(), Builds::new(&client, "self-serve").unwrap());
@@ -132,6 +132,11 @@ impl World {
         let look = async || self.backend.builds_of(request).await.unwrap().first().map(|build| build.id);
         until("a build runs", look).await
     }
+}
+
+/// What the bucket holds.
+pub(crate) fn manifest() -> Manifest {
+    Manifest::parse(MANIFEST).unwrap()
 }
 
 pub(crate) fn backend(master: &testkit::Buildbot) -> Arc<dyn Backend> {

@@ -1,0 +1,88 @@
+//! What the function keeps from one invocation to the next.
+
+use std::sync::Arc;
+
+use buildhub_core::aws::{AwsSettings, Service};
+use buildhub_core::queue::Queues;
+use buildhub_core::{SettingError, Variables};
+use buildhub_http::HttpError;
+use buildhub_kinto::KintoError;
+use buildhub_kinto::manifest::ManifestError;
+use buildhub_self_serve::backend::BackendError;
+use buildhub_self_serve::builds::Builds;
+use buildhub_self_serve::builds::refresh::Refresher;
+use buildhub_self_serve::jobs::Jobs;
+use buildhub_self_serve::settings::{BackendSettings, DocumentsSettings, StoreSettings, queue};
+use buildhub_self_serve::work::Agent;
+use tokio::sync::OnceCell;
+
+/// What a function keeps from one invocation to the next: settings, and connections made when first needed.
+#[derive(Debug)]
+pub struct Context {
+    store: StoreSettings,
+    backend: BackendSettings,
+    documents: DocumentsSettings,
+    queue: String,
+    sqs: AwsSettings,
+    agent: OnceCell<Agent>,
+    initialised: OnceCell<()>,
+}
+
+/// Why nothing can be done at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Kinto(#[from] KintoError),
+    /// What the store should be like cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The build system cannot be used.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// Documents cannot be asked for.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+impl Context {
+    /// Takes the settings, and refuses at start what no invocation could use.
+    pub fn from_variables(variables: &Variables) -> Result<Self, SettingError> {
+        Ok(Self {
+            store: StoreSettings::from_variables(variables)?,
+            backend: BackendSettings::from_variables(variables)?,
+            documents: DocumentsSettings::from_variables(variables)?,
+            queue: queue(variables)?,
+            sqs: AwsSettings::from_variables(variables, Service::Sqs)?,
+            agent: OnceCell::new(),
+            initialised: OnceCell::new(),
+        })
+    }
+
+    /// The agent.
+    pub(crate) async fn agent(&self) -> Result<&Agent, ConnectError> {
+        let connect = async || {
+            let client = self.store.client()?;
+            let (jobs, builds) = (Jobs::new(&client, &self.store.bucket)?, Builds::new(&client, &self.store.bucket)?);
+            let backend = self.backend.clone().open()?;
+            let documents = Arc::new(self.documents.clone().open()?);
+            let queue = Queues::new(self.sqs.clone()).open(&self.queue).await;
+            let refresher = Refresher::new(builds, Arc::clone(&backend));
+            Ok(Agent::new(jobs, refresher, backend, documents, queue))
+        };
+        self.agent.get_or_try_init(connect).await
+    }
+
+    /// Brings the store's bucket, collections and schemas up to date, once.
+    pub(crate) async fn initialise(&self) -> Result<(), ConnectError> {
+        let initialise = async || {
+            if self.store.initialise {
+                for change in self.store.client()?.initialise(&self.store.manifest()?).await? {
+                    tracing::info!(%change, "the store was brought up to date");
+                }
+            }
+            Ok(())
+        };
+        self.initialised.get_or_try_init(initialise).await.copied()
+    }
+}

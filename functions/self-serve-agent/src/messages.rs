@@ -1,0 +1,96 @@
+//! The messages of the queue: groups side by side, those of a group one after another.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use buildhub_core::Deadline;
+use buildhub_core::event::{BatchResponse, Message};
+use buildhub_self_serve::work::{self, Agent, Handled};
+use futures::FutureExt as _;
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use crate::metrics::Numbers;
+
+/// With less time than this nothing more is begun.
+const LEAST: Duration = Duration::from_secs(10);
+
+/// Carries out the jobs that messages name; says which messages must come again.
+pub(crate) async fn handle(agent: &Agent, messages: Vec<Message>, deadline: Deadline) -> BatchResponse {
+    let mut groups: BTreeMap<Option<String>, Vec<Message>> = BTreeMap::new();
+    for message in messages {
+        groups.entry(message.group.clone()).or_default().push(message);
+    }
+    let worked = join_all(groups.into_values().map(|group| work_on(agent, group, deadline))).await;
+    let mut numbers = Numbers::default();
+    let mut again = Vec::new();
+    for (failed, group) in worked {
+        again.extend(failed);
+        numbers.merge(&group);
+    }
+    numbers.emit(Timestamp::now());
+    again.into_iter().collect()
+}
+
+/// Works on a group until one of its messages is to come again: then those behind it are too, unhandled, for they were
+/// asked for after it (AWS, "Using Lambda with Amazon SQS": FIFO queues and partial batch responses).
+async fn work_on(agent: &Agent, group: Vec<Message>, deadline: Deadline) -> (Vec<String>, Numbers) {
+    let mut numbers = Numbers::default();
+    let mut group = group.into_iter();
+    let mut again = Vec::new();
+    for message in group.by_ref() {
+        if deadline.is_within(LEAST) || !work(agent, &message, deadline, &mut numbers).await {
+            again.push(message.id);
+            break;
+        }
+    }
+    again.extend(group.map(|message| message.id));
+    (again, numbers)
+}
+
+/// Works on one message; whether it is done with.
+async fn work(agent: &Agent, message: &Message, deadline: Deadline, numbers: &mut Numbers) -> bool {
+    let order = match work::Message::parse(&message.body) {
+        Ok(order) => order,
+        // The same bytes will name no job the next time either.
+        Err(error) => {
+            tracing::error!(message = message.id, %error, "a message names no job and is dropped");
+            numbers.faults += 1;
+            return true;
+        }
+    };
+    let (job, began) = (order.job, Instant::now());
+    // A panic is this message's affair: it is in the log and reported by now, and the others go on.
+    let handling = AssertUnwindSafe(agent.handle(order, Timestamp::now(), deadline)).catch_unwind();
+    match handling.await {
+        Ok(Ok(Handled::Done(done))) => {
+            let (took, action, who) = (began.elapsed(), done.action.kind(), &done.who);
+            let body = done.complete_data.as_ref().map(|data| &data.body);
+            let (errors, said) = body.map_or((true, ""), |body| (body.errors, body.msg.as_str()));
+            tracing::info!(job, ?action, who, errors, said, ?took, "carried out");
+            numbers.add(&done, errors);
+            true
+        }
+        Ok(Ok(Handled::Over)) => {
+            tracing::info!(job, received = message.receives, "a job was over before its message came");
+            true
+        }
+        Ok(Ok(Handled::Unknown)) => {
+            tracing::error!(job, "a message names a job that there is not, and is dropped");
+            numbers.faults += 1;
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::error!(job, received = message.receives, %error, "a job is not carried out yet; its message comes again");
+            numbers.retried += 1;
+            false
+        }
+        Err(_) => {
+            tracing::error!(job, "the agent broke; the message comes again");
+            numbers.faults += 1;
+            numbers.retried += 1;
+            false
+        }
+    }
+}
