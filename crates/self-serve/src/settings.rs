@@ -6,15 +6,13 @@ mod documents;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildhub_core::store::{S3Settings, Stores};
 use buildhub_core::{SettingError, Variables};
-use buildhub_http::{Http, HttpError, HttpSettings, Url};
+use buildhub_http::{HttpSettings, Url};
 use buildhub_kinto::manifest::ManifestError;
 use buildhub_kinto::{Auth, Client, ClientSettings, KintoError, Manifest};
 
 use crate::backend::{Backend, BackendError};
 use crate::buildbot::{Buildbot, BuildbotSettings};
-use crate::config::{Documents, Place, PlaceError, Places};
 use crate::variables::default_of;
 
 pub use documents::DocumentsSettings;
@@ -24,9 +22,6 @@ const AUTH: &str = "AUTH";
 const SYSTEM: &str = "SELF_SERVE_BACKEND";
 const BUILDBOT: &str = "BUILDBOT_URL";
 const LOGIN: &str = "BUILDBOT_AUTH";
-const BRANCHES: &str = "BRANCHES_URL";
-const BUILDERS: &str = "BUILDERS_URL";
-const MASTERS: &str = "MASTERS_URL";
 const QUEUE: &str = "SELF_SERVE_QUEUE_URL";
 const INITIALISE: &str = "INITIALIZE_SERVER";
 const BUCKET: &str = "SELF_SERVE_BUCKET";
@@ -104,46 +99,6 @@ impl BackendSettings {
     }
 }
 
-/// The site's documents.
-#[derive(Debug, Clone)]
-pub struct DocumentsSettings {
-    /// Where they are.
-    pub places: Places,
-    /// How buckets are reached.
-    pub s3: S3Settings,
-    /// How addresses are.
-    pub http: HttpSettings,
-}
-
-impl DocumentsSettings {
-    /// Reads them.
-    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
-        let allowed = "it is s3://BUCKET/KEY, an https:// address, or a file, where a JSON document has the branches";
-        let branches = place(vars, BRANCHES)?;
-        let branches = branches.ok_or_else(|| SettingError::Missing { name: BRANCHES, allowed: allowed.to_owned() })?;
-        let places = Places { branches, builders: place(vars, BUILDERS)?, masters: place(vars, MASTERS)? };
-        Ok(Self { places, s3: S3Settings::from_variables(vars)?, http: http(vars)? })
-    }
-
-    /// The documents. Nothing is read yet.
-    pub fn open(self) -> Result<Documents, HttpError> {
-        Ok(Documents::new(self.places, Stores::new(self.s3), Http::new(&self.http)?))
-    }
-}
-
-fn place(vars: &Variables, name: &'static str) -> Result<Option<Place>, SettingError> {
-    let Some(text) = vars.get(name) else { return Ok(None) };
-    // It may hold a password where none is allowed: then it is not repeated.
-    let wrong = |allowed: String| {
-        if text.contains('@') {
-            SettingError::InvalidSecret { name, allowed }
-        } else {
-            SettingError::invalid(name, text, allowed)
-        }
-    };
-    text.parse().map(Some).map_err(|error: PlaceError| wrong(error.to_string()))
-}
-
 /// The queue of jobs, for those who cannot do without.
 pub fn queue(vars: &Variables) -> Result<String, SettingError> {
     let allowed = "it is the address of the SQS FIFO queue from which self-serve-agent is called".to_owned();
@@ -207,11 +162,11 @@ mod tests {
             (BUILDBOT, "http://me:hush@h/"),
             (SYSTEM, "jenkins"),
             (LOGIN, "hush"),
-            (MASTERS, "https://me:hush@h/masters.json"),
-            (BUILDERS, "folder/"),
+            ("MASTERS_URL", "https://me:hush@h/masters.json"),
+            ("BUILDERS_URL", "folder/"),
             ("TIMEOUT_SECONDS", "soon"),
         ] {
-            let vars = vars(&[(BUILDBOT, "http://h"), (BRANCHES, "branches.json"), (name, value)]);
+            let vars = vars(&[(BUILDBOT, "http://h"), ("BRANCHES_URL", "branches.json"), (name, value)]);
             let store = StoreSettings::from_variables(&vars).err();
             let backend = BackendSettings::from_variables(&vars).err();
             let error = store.or(backend).or(DocumentsSettings::from_variables(&vars).err()).unwrap();

@@ -30,27 +30,6 @@ pub const VARIABLES: &[Variable] = &[
     ),
     Variable::new(
         SelfServe,
-        "BRANCHES_URL",
-        "branches",
-        "",
-        "The branches that there are, a JSON document: s3://BUCKET/KEY, an https:// address, or a file",
-    ),
-    Variable::new(
-        SelfServe,
-        "BUILDERS_URL",
-        "builders",
-        "",
-        "What is built for each branch, likewise; without it no nightlies and profile-guided builds can be asked for",
-    ),
-    Variable::new(
-        SelfServe,
-        "MASTERS_URL",
-        "masters",
-        "",
-        "The masters that build, likewise; without it there are no pools",
-    ),
-    Variable::new(
-        SelfServe,
         "SELF_SERVE_QUEUE_URL",
         "",
         "",

@@ -100,7 +100,8 @@ impl Agent {
     ) -> Result<Said, WorkError> {
         let site = self.documents.now().await?;
         let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
-        let builders: Vec<_> = site.builders.of(&branch).filter(|name| is_wanted(name)).map(str::to_owned).collect();
+        let mut builders = site.builders_of(&branch, &*self.backend).await?;
+        builders.retain(|name| is_wanted(name));
         if builders.is_empty() {
             return Ok(Said::well("No builds to create"));
         }
