@@ -1,6 +1,7 @@
 //! The command line, made from the crates' tables of settings: every variable is a flag too, and flags win.
 
 mod env;
+mod self_serve;
 
 use buildhub_core::Variables;
 use buildhub_core::aws::secrets::SECRETS;
@@ -9,7 +10,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::variables;
-use Group::{Archive, Archiver, Asking, Events, Folders, Inventory, Kinto, Program, S3};
+use Group::{Archive, Archiver, Asking, Events, Folders, Inventory, Kinto, Program, S3, SelfServe, Steering};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -43,6 +44,7 @@ pub fn command() -> Command {
             archive(),
             serve(),
             env::env(),
+            self_serve::self_serve(),
         ])
 }
 
@@ -246,8 +248,9 @@ fn archive() -> Command {
 }
 
 fn serve() -> Command {
-    settings(Command::new("serve"), &[Archiver, Asking, S3, Program])
-        .about("Serve the archiver, its API and its worker in one process: for development, and for a small site")
+    settings(Command::new("serve"), &[Archiver, Asking, SelfServe, Steering, S3, Program])
+        .args([server("SERVER_URL"), server("AUTH")])
+        .about("Serve the archiver, self-serve, or both, with what does their work, in one process")
         .arg(
             Arg::new("listen")
                 .long("listen")
@@ -256,10 +259,18 @@ fn serve() -> Command {
                 .default_value("127.0.0.1:8080"),
         )
         .after_help(
-            "Stops at SIGINT or SIGTERM: what is being answered is answered, and what is being copied is left to the \
-             next one to begin again.\n\nExample:\n  \
-             buildhub serve --s3-buckets us-east-1=archives --endpoint-url http://localhost:9000 --listen 0.0.0.0:8080",
+            "The archiver is served where it has buckets (--s3-buckets), self-serve where it has a master (--buildbot).\n\
+             Stops at SIGINT or SIGTERM: what is being answered is answered; what was begun is left to the next one to \
+             begin again.\n\nExamples:\n  \
+             buildhub serve --s3-buckets us-east-1=archives --endpoint-url http://localhost:9000 --listen 0.0.0.0:8080\n  \
+             BUILDBOT_AUTH=me:secret buildhub serve --buildbot http://localhost:8010 --branches branches.json \\\n      \
+             --server http://localhost:8888/v1 --identity proxy",
         )
+}
+
+/// One setting of the Kinto server, for a command that needs no other of them.
+fn server(name: &'static str) -> Arg {
+    variables::named(name).map_or_else(|| Arg::new(name), flag)
 }
 
 fn json() -> Arg {
@@ -348,13 +359,16 @@ mod tests {
     #[test]
     fn every_variable_with_a_flag_is_one_of_its_command() {
         let (run, event, archive, serve) = (latest(), handle_event(), archive(), serve());
+        let self_serve = self_serve::self_serve();
+        let steer = self_serve.find_subcommand("jobs").unwrap();
         let env = env::env();
         let [publish, list] = ["publish", "list"].map(|name| env.find_subcommand(name).unwrap());
         for variable in variables::all().filter(|variable| !variable.flag.is_empty()) {
             let command = match variable.group {
                 Events => &event,
-                Archiver => &serve,
+                Archiver | SelfServe => &serve,
                 Asking => &archive,
+                Steering => steer,
                 Group::Environments => publish,
                 Group::Published => list,
                 _ => &run,

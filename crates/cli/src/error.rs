@@ -10,6 +10,7 @@ use buildhub_kinto::KintoError;
 
 use crate::commands::archive::ArchiveError;
 use crate::commands::env::EnvError;
+use crate::commands::self_serve::SelfServeError;
 use crate::commands::serve::ServeError;
 
 /// Why a command was stopped.
@@ -48,6 +49,9 @@ pub enum CommandError {
     /// Something about environments cannot be done.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// Self-serve has no answer.
+    #[error(transparent)]
+    SelfServe(#[from] SelfServeError),
     /// Nothing can be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -74,6 +78,7 @@ impl CommandError {
         match self {
             Self::Usage(_) | Self::Setting(_) | Self::Archive(ArchiveError::Refused(_)) => true,
             Self::Env(error) => error.is_usage(),
+            Self::SelfServe(error) => error.is_usage(),
             Self::Secret(error) => !matches!(error, SecretError::Unreadable { .. }),
             _ => false,
         }

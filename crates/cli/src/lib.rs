@@ -87,6 +87,7 @@ fn perform(name: &str, matches: &ArgMatches, vars: Variables) -> Result<bool, Co
             "archive" => commands::archive::run(matches, vars).await,
             "serve" => commands::serve::run(matches, vars).await,
             "env" => commands::env::run(matches, vars).await,
+            "self-serve" => Box::pin(commands::self_serve::run(matches, vars)).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     });

@@ -8,6 +8,7 @@ pub fn all() -> impl Iterator<Item = &'static Variable> {
         buildhub_indexer::variables::VARIABLES,
         buildhub_archiver::variables::VARIABLES,
         buildhub_environments::variables::VARIABLES,
+        buildhub_self_serve::variables::VARIABLES,
     ];
     tables.into_iter().flatten()
 }

@@ -11,6 +11,7 @@ mod token;
 use std::collections::BTreeSet;
 
 use buildhub_core::Secret;
+use buildhub_core::web::header::AUTHORIZATION;
 use buildhub_core::web::{HeaderName, Request};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -74,7 +75,9 @@ impl IdentitySource {
                 claims.person(name, groups).map(Some)
             }
             Self::Proxy { secret, claims } => {
-                let Some(token) = request.header(&HEADER) else { return Ok(None) };
+                // Programs that have such a token of their own show it as programs do (RFC 6750, section 2.1).
+                let bearer = || request.header(&AUTHORIZATION)?.strip_prefix("Bearer ").map(str::trim);
+                let Some(token) = request.header(&HEADER).or_else(bearer) else { return Ok(None) };
                 let told = token::verify(token, secret, now)?;
                 let name = told.get(&claims.name).and_then(Value::as_str).unwrap_or_default();
                 claims.person(name, told.get(&claims.groups).map(groups).unwrap_or_default()).map(Some)

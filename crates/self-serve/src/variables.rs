@@ -2,7 +2,7 @@
 
 use buildhub_core::variables::{Group, Variable};
 
-use Group::SelfServe;
+use Group::{SelfServe, Steering};
 
 /// The settings, in the order in which documentation shows them. The Kinto server is named as everywhere
 /// (`SERVER_URL`, `AUTH`).
@@ -102,11 +102,18 @@ pub const VARIABLES: &[Variable] = &[
         "Origins whose scripts may read the answers: https://HOST,…, or * for all",
     ),
     Variable::new(
-        SelfServe,
+        Steering,
         "SELF_SERVE_URL",
         "self-serve",
         "the address that was asked",
         "Address of the API as its users have it; the command self-serve asks it",
+    ),
+    Variable::new(
+        Steering,
+        "SELF_SERVE_TOKEN",
+        "",
+        "",
+        "The token that shows who asks, for the command self-serve: Authorization: Bearer TOKEN",
     ),
 ];
 

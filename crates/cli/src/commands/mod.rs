@@ -9,4 +9,5 @@ pub(crate) mod find;
 pub(crate) mod init;
 pub(crate) mod latest;
 pub(crate) mod load;
+pub(crate) mod self_serve;
 pub(crate) mod serve;

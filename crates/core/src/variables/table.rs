@@ -42,8 +42,10 @@ pub enum Group {
     Environments,
     /// Build environments: whoever reads what is published.
     Published,
-    /// Builds seen and steered.
+    /// Builds seen and steered: whoever serves that.
     SelfServe,
+    /// Builds seen and steered: whoever asks for it.
+    Steering,
     /// Every program.
     Program,
 }

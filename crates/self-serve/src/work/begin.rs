@@ -83,7 +83,7 @@ impl Agent {
             properties: Map::new(),
         };
         if !job.steps.contains_key("1") {
-            let number = self.insist(async || self.backend.change(&change).await).await?;
+            let number = self.insist(|| self.backend.change(&change)).await?;
             self.jobs.step(job.number, "1", json!({ "change": number })).await?;
         }
         Ok(Said::well(OK))
@@ -148,7 +148,7 @@ impl Agent {
         if let Some(known) = job.steps.get(&name).and_then(|step| step.get("requests")).and_then(Value::as_array) {
             return Ok(known.iter().filter_map(Value::as_u64).collect());
         }
-        let Started { set, requests } = self.insist(async || self.backend.start(start).await).await?;
+        let Started { set, requests } = self.insist(|| self.backend.start(start)).await?;
         let requests: Vec<_> = requests.into_values().collect();
         self.jobs.step(job.number, &name, json!({ "set": set, "requests": requests })).await?;
         Ok(requests)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
 use super::{Agent, WorkError};
 use crate::backend::BackendError;
 
@@ -21,14 +23,17 @@ const ROUNDS: u32 = 5;
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What a build system will have answered.
+pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, BackendError>>;
+
 impl Agent {
     /// Asks for something, which may be done twice, and looks until it is so. What was acknowledged may be lost all the
     /// same: then it is asked for again. `what` says what is not so: `request 7 is not over`.
-    pub(super) async fn until<T>(
+    pub(super) async fn until<'a, T>(
         &self,
         what: impl Into<String>,
-        ask: impl AsyncFn() -> Result<(), BackendError>,
-        look: impl AsyncFn() -> Result<Option<T>, BackendError>,
+        ask: impl Fn() -> Answer<'a, ()>,
+        look: impl Fn() -> Answer<'a, Option<T>>,
     ) -> Result<T, WorkError> {
         for _ in 0..ROUNDS {
             if let Err(error) = self.insist(&ask).await {
@@ -47,7 +52,7 @@ impl Agent {
 
     /// Asks for something, again where that is refused, for as long as a refusal may be of the moment. Where the build
     /// system lacks what it needs for this, that is the error.
-    pub(super) async fn insist<T>(&self, ask: impl AsyncFn() -> Result<T, BackendError>) -> Result<T, BackendError> {
+    pub(super) async fn insist<'a, T>(&self, ask: impl Fn() -> Answer<'a, T>) -> Result<T, BackendError> {
         let mut tries = 1;
         loop {
             match ask().await {

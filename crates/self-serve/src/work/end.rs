@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
@@ -34,16 +35,19 @@ impl Agent {
             Some(request) if request.completed.is_some() => return Ok(Said::well(REQUEST_OVER)),
             Some(_) => {}
         }
-        let look = async || {
-            Ok(match self.backend.request(brid).await? {
-                None => Some(Moved::Gone),
-                Some(request) if request.priority == priority => Some(Moved::There),
-                Some(request) if request.completed.is_some() => Some(Moved::Over),
-                Some(_) => None,
-            })
+        let look = || {
+            async {
+                Ok(match self.backend.request(brid).await? {
+                    None => Some(Moved::Gone),
+                    Some(request) if request.priority == priority => Some(Moved::There),
+                    Some(request) if request.completed.is_some() => Some(Moved::Over),
+                    Some(_) => None,
+                })
+            }
+            .boxed()
         };
         let what = format!("request {brid} does not have the priority {priority}");
-        let moved = self.until(what, async || self.backend.prioritise(brid, priority).await, look).await?;
+        let moved = self.until(what, || self.backend.prioritise(brid, priority), look).await?;
         self.show([brid]).await;
         Ok(match moved {
             Moved::Gone => Said::wrong(NO_REQUEST),
@@ -60,10 +64,13 @@ impl Agent {
         }
         self.begin(job, brid).await?;
         let reason = reason(job);
-        let ask = async || self.backend.cancel_request(brid, &reason).await;
-        let look = async || {
-            let request = self.backend.request(brid).await?;
-            Ok(request.is_none_or(|request| request.completed.is_some()).then_some(()))
+        let ask = || self.backend.cancel_request(brid, &reason);
+        let look = || {
+            async {
+                let request = self.backend.request(brid).await?;
+                Ok(request.is_none_or(|request| request.completed.is_some()).then_some(()))
+            }
+            .boxed()
         };
         self.until(format!("request {brid} is not over"), ask, look).await?;
         self.show([brid]).await;
@@ -78,10 +85,13 @@ impl Agent {
         };
         self.begin(job, request).await?;
         let reason = reason(job);
-        let ask = async || self.backend.stop_build(bid, &reason).await;
-        let look = async || {
-            let build = self.backend.build(bid).await?;
-            Ok(build.is_none_or(|build| build.ended.is_some()).then_some(()))
+        let ask = || self.backend.stop_build(bid, &reason);
+        let look = || {
+            async {
+                let build = self.backend.build(bid).await?;
+                Ok(build.is_none_or(|build| build.ended.is_some()).then_some(()))
+            }
+            .boxed()
         };
         self.until(format!("build {bid} is not over"), ask, look).await?;
         self.show([request]).await;
@@ -114,13 +124,16 @@ impl Agent {
             return Ok(Said::well("No requests to cancel"));
         }
         let reason = reason(job);
-        let ask = async || {
-            for request in self.still_open(&requests).await? {
-                self.backend.cancel_request(request, &reason).await?;
+        let ask = || {
+            async {
+                for request in self.still_open(&requests).await? {
+                    self.backend.cancel_request(request, &reason).await?;
+                }
+                Ok(())
             }
-            Ok(())
+            .boxed()
         };
-        let look = async || Ok(self.still_open(&requests).await?.is_empty().then_some(()));
+        let look = || async { Ok(self.still_open(&requests).await?.is_empty().then_some(())) }.boxed();
         self.until(format!("not all requests of {revision} on {branch} are over"), ask, look).await?;
         self.show(requests.iter().copied()).await;
         let lines: Vec<_> = requests.iter().map(|request| format!("{request}: {OK}")).collect();
@@ -144,8 +157,8 @@ impl Agent {
 
     /// Those of the requests that are not over. Each is asked for by itself: a busy build system has thousands open.
     async fn still_open(&self, requests: &BTreeSet<u64>) -> Result<Vec<u64>, BackendError> {
-        let looks = requests.iter().map(|request| async move {
-            let found = self.backend.request(*request).await?;
+        let looks = requests.iter().copied().map(|request| async move {
+            let found = self.backend.request(request).await?;
             Ok::<_, BackendError>(found.filter(|found| found.completed.is_none()).map(|found| found.id))
         });
         let open: Vec<Option<u64>> = stream::iter(looks).buffer_unordered(PARALLEL).try_collect().await?;

@@ -1,0 +1,119 @@
+//! Answers, for a person or for a program.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+/// Shows what a command of that name has found: a table on a terminal, JSON elsewhere.
+pub(super) fn show(name: &str, found: &Value, json: bool) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    if json || !output.is_terminal() || name == "report" {
+        let text = if output.is_terminal() { format!("{found:#}") } else { found.to_string() };
+        return writeln!(output, "{text}");
+    }
+    match (name, found) {
+        ("branches", Value::Object(branches)) => branches.keys().try_for_each(|name| writeln!(output, "{name}")),
+        ("builders", Value::Array(names)) => names.iter().try_for_each(|name| writeln!(output, "{}", text(name))),
+        ("builds", Value::Array(items)) => writeln!(output, "{}", builds(items)),
+        ("builds", Value::Object(classes)) => classes.iter().try_for_each(|(class, items)| {
+            writeln!(output, "{class}\n{}", builds(items.as_array().map_or(&[], Vec::as_slice)))
+        }),
+        ("jobs", Value::Array(items)) => writeln!(output, "{}", jobs(items)),
+        ("job", job) => writeln!(output, "{}", said(job)),
+        (_, Value::Object(fields)) => {
+            let mut table = bare();
+            for (name, value) in fields {
+                table.add_row([name.clone(), text(value)]);
+            }
+            writeln!(output, "{table}")
+        }
+        (_, other) => writeln!(output, "{other:#}"),
+    }
+}
+
+fn bare() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
+
+/// Builds, and requests that wait.
+fn builds(items: &[Value]) -> Table {
+    let mut table = bare();
+    table.set_header(["build", "request", "builder", "revision", "state", "since", "owner"]);
+    for item in items {
+        let field = |name: &str| item.get(name).map(text).unwrap_or_default();
+        let request = item.pointer("/requests/0/request_id").or_else(|| item.get("request_id")).map(text);
+        let since = ["endtime", "starttime", "submittime"].into_iter().find_map(|name| item.get(name)?.as_i64());
+        table.add_row([
+            field("build_id"),
+            request.unwrap_or_default(),
+            field("buildername"),
+            field("rev"),
+            state(item),
+            since.map(moment).unwrap_or_default(),
+            field("owner"),
+        ]);
+    }
+    table
+}
+
+/// How a build or a request is.
+fn state(item: &Value) -> String {
+    let outcome = item.get("status").and_then(Value::as_i64).filter(|status| *status >= 0);
+    match outcome {
+        Some(status) => buildhub_self_serve::reports::runs::name(status).to_owned(),
+        None => item.get("state").map(text).unwrap_or_default(),
+    }
+}
+
+fn jobs(items: &[Value]) -> Table {
+    let mut table = bare();
+    table.set_header(["job", "asked for", "by", "when", "state", "message"]);
+    for job in items {
+        let field = |name: &str| job.get(name).map(text).unwrap_or_default();
+        let message = job.pointer("/complete_data/body/msg").map(text).unwrap_or_default();
+        table.add_row([
+            field("id"),
+            format!("{} {}", field("action"), field("what")),
+            field("who"),
+            job.get("when").and_then(Value::as_i64).map(moment).unwrap_or_default(),
+            how(job).to_owned(),
+            message.lines().next().unwrap_or_default().to_owned(),
+        ]);
+    }
+    table
+}
+
+/// A job in a sentence.
+fn said(job: &Value) -> String {
+    let number = job.get("id").map(text).unwrap_or_default();
+    let message = job.pointer("/complete_data/body/msg").or_else(|| job.get("trouble")).map(text).unwrap_or_default();
+    format!("job {number}: {}{}{message}", how(job), if message.is_empty() { "" } else { ": " })
+}
+
+fn how(job: &Value) -> &'static str {
+    match job.pointer("/complete_data/body/errors").and_then(Value::as_bool) {
+        None => "open",
+        Some(true) => "failed",
+        Some(false) => "done",
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(
+        |_| seconds.to_string(),
+        |at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
