@@ -12,6 +12,7 @@ use buildhub_self_serve::work::{Handled, Message, WorkError};
 use buildhub_testkit::buildbot::{Release, Settings};
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
+use support::mortal::Mortal;
 use support::{REVISION, World, until};
 
 const BUILDER: &str = "mozilla-central linux64 build";
@@ -210,6 +211,83 @@ async fn what_ends_or_moves_builds_does_so_on_the_newest_buildbot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ends_or_moves_builds_does_so_on_an_older_buildbot() {
     Box::pin(what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(Release::Old)).await;
+}
+
+/// Carries out an action again and again, each time by an agent that dies one step later, and then by one that does not;
+/// the jobs, each with how it ended.
+async fn die_at_each_step(world: &World, action: impl AsyncFn(usize) -> Action) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for fatal in 1.. {
+        let job = world.ask(action(fatal).await).await;
+        let mortal = Mortal::new(&world.backend, fatal);
+        let agent = world.agent_on(mortal.clone());
+        let message = Message { job: job.number };
+        let survived = tokio::select! {
+            () = mortal.halted.notified() => false,
+            handled = agent.handle(message, Timestamp::now(), Deadline::NONE) => {
+                handled.unwrap();
+                true
+            }
+        };
+        if !survived {
+            world.handle(job.number).await;
+        }
+        jobs.push(world.jobs.find(job.number).await.unwrap().unwrap());
+        if survived {
+            return jobs;
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_dies_at_any_step_is_followed_by_one_that_starts_nothing_twice_and_loses_nothing() {
+    let world = World::start(Settings { builds: 1, ..Settings::default() }).await;
+    let original = request(&world, 1).await;
+    world.over(original).await;
+    let build = world.build_of(original).await;
+    // What is started waits, so that all is seen.
+    world.master.hold(BUILDER).unwrap();
+    let busy = request(&world, 2).await;
+    world.build_of(busy).await;
+
+    let rebuilt = die_at_each_step(&world, async |_| Action::RebuildBuild { bid: build, priority: 0, count: 2 }).await;
+    assert!(rebuilt.len() > 12, "a job has many steps: {}", rebuilt.len());
+    for job in &rebuilt {
+        assert_eq!(said(job), (false, "Ok"));
+        let started: Vec<_> = world.started(job.number).await.into_iter().map(|(piece, _)| piece).collect();
+        assert_eq!(started, [format!("{}.1", job.number), format!("{}.2", job.number)]);
+    }
+
+    let branch = || "mozilla-central".to_owned();
+    let revision_of = |number: usize| format!("{:012x}", 0xabc0_0000_0000_u64 + number as u64);
+    let told = die_at_each_step(&world, async |number| Action::NewBuildAtRevision {
+        branch: branch(),
+        revision: revision_of(number).parse().unwrap(),
+    })
+    .await;
+    let changes = world.master.get("changes").await.unwrap()["changes"].clone();
+    let mut revisions: Vec<_> = changes.as_array().unwrap().iter().map(|change| change["revision"].clone()).collect();
+    revisions.sort_by_key(ToString::to_string);
+    assert_eq!(revisions, (1..=told.len()).map(|number| json!(revision_of(number))).collect::<Vec<_>>());
+
+    let mut cancelled = Vec::new();
+    for number in 0..16 {
+        cancelled.push(request(&world, 100 + number).await);
+    }
+    let jobs = die_at_each_step(&world, async |number| Action::CancelRequest { brid: cancelled[number] }).await;
+    for (number, job) in jobs.iter().enumerate() {
+        let brid = cancelled[number + 1];
+        assert_eq!(said(job), (false, format!("{brid}: Ok").as_str()));
+        assert!(world.backend.request(brid).await.unwrap().unwrap().completed.is_some());
+    }
+
+    // Two at the same moment are as good as one.
+    let job = world.ask(Action::RebuildRequest { brid: original, priority: 0, count: 2 }).await;
+    let handle = || world.agent.handle(Message { job: job.number }, Timestamp::now(), Deadline::NONE);
+    let (first, second) = tokio::join!(handle(), handle());
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    assert_eq!(world.started(job.number).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! A Kinto, a Buildbot, a site's documents and an agent.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod mortal;
+
 use std::sync::Arc;
 use std::time::Duration;
 
