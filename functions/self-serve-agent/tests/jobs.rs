@@ -35,7 +35,7 @@ const FREE: &str = "mozilla-central linux64 build";
 const MOVED: usize = 5;
 const INSTANCES: usize = 3;
 /// Seconds that a message stays unseen which an instance has.
-const VISIBILITY: u32 = 8;
+const VISIBILITY: u32 = 10;
 const SCHEDULE: &str = r#"{"detail-type":"Scheduled Event","source":"aws.scheduler","detail":{}}"#;
 
 struct Cloud {
@@ -134,10 +134,10 @@ async fn function(
     Arc::new(Emulator::pool(&bootstrap, &variables, INSTANCES).await.unwrap())
 }
 
-/// What is there before: a build that is over, and of the held ones those that are moved, cancelled and stopped.
+/// What is there before: requests that are over with their builds, and of the held ones those that are moved, cancelled and
+/// stopped.
 struct Before {
-    over: u64,
-    build: u64,
+    over: Vec<(u64, u64)>,
     moved: Vec<u64>,
     cancelled: BTreeMap<usize, u64>,
     revisions: BTreeMap<usize, u64>,
@@ -174,12 +174,15 @@ fn count(number: usize) -> u32 {
 
 impl Before {
     async fn make(cloud: &Cloud, jobs: usize) -> Self {
-        let over = cloud.request(1, FREE, "abcdef012345").await;
-        let build = until("a build is over", async || {
-            let builds = cloud.backend.builds_of(over).await.unwrap();
-            builds.first().filter(|build| build.ended.is_some()).map(|build| build.id)
-        })
-        .await;
+        let mut over = Vec::new();
+        for number in 0..=(jobs / 50).min(20) {
+            let request = cloud.request(5000 + number, FREE, "abcdef012345").await;
+            let build = until("a build is over", async || {
+                let builds = cloud.backend.builds_of(request).await.unwrap();
+                builds.first().filter(|build| build.ended.is_some()).map(|build| build.id)
+            });
+            over.push((request, build.await));
+        }
         let mut stopped = Vec::new();
         for (number, builder) in HELD.into_iter().enumerate() {
             cloud.master.hold(builder).unwrap();
@@ -204,15 +207,16 @@ impl Before {
                 _ => {}
             }
         }
-        Self { over, build, moved, cancelled, revisions, stopped }
+        Self { over, moved, cancelled, revisions, stopped }
     }
 
     fn action(&self, number: usize) -> Action {
         let branch = "mozilla-central".to_owned();
         let (revision, priority) = (revision(number), 0);
+        let over = self.over[number / 10 % self.over.len()];
         match kind(number) {
-            Kind::RebuildBuild => Action::RebuildBuild { bid: self.build, priority, count: count(number) },
-            Kind::RebuildRequest => Action::RebuildRequest { brid: self.over, priority, count: 1 },
+            Kind::RebuildBuild => Action::RebuildBuild { bid: over.1, priority, count: count(number) },
+            Kind::RebuildRequest => Action::RebuildRequest { brid: over.0, priority, count: 1 },
             Kind::NewBuildForBuilder => Action::NewBuildForBuilder {
                 branch,
                 revision,
@@ -257,7 +261,7 @@ async fn make_trouble(cloud: &mut Cloud, source: &EventSource, jobs: usize) -> (
             break;
         }
         kills += usize::from(kills < 2 + jobs / 30 && cloud.function.kill_busy());
-        if turn == 3 || turn == 12 || turn % 40 == 0 {
+        if restarts <= jobs / 100 && turn % 12 == 3 {
             cloud.master.kill().await.unwrap();
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..3000))).await;
             cloud.master.start_again().await.unwrap();
