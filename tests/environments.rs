@@ -14,7 +14,7 @@ use buildhub_testkit::emulator::{Emulator, FunctionError};
 use buildhub_testkit::environments::{debian_root, large_name, large_repository};
 use buildhub_testkit::event_source::{EventSource, Mapping};
 use buildhub_testkit::moto::{Moto, Queue, QueueSettings};
-use buildhub_testkit::site::{ArchiveSite, Content};
+use buildhub_testkit::site::{ArchiveSite, Content, Failure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -453,6 +453,28 @@ async fn what_cannot_fit_into_the_function_is_refused_before_the_work() {
     cloud.put("roots/a.tar", root("a")).await;
     let error = cloud.function.invoke(&json!({"key": "linux64.toml"})).await.unwrap_err().to_string();
     assert!(error.starts_with("DoesNotFit: ") && error.contains("ephemeral storage"), "{error}");
+    assert_eq!(cloud.keys("").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_repository_that_is_away_makes_the_message_come_again_and_one_that_is_not_there_does_not() {
+    let cloud = Cloud::new(&[("NB_RETRY_REQUEST", "0")]).await;
+    let site = ArchiveSite::start(Content::tree([])).await.unwrap();
+    let definition = format!(
+        "[environment]\nsource = \"rpm-repo\"\narch = \"x86_64\"\npackages = [\"a\"]\n\
+         [[repo]]\nid = \"base\"\nurl = \"{}\"\n",
+        site.url()
+    );
+    let body = json!({"name": "d", "definition": definition}).to_string();
+    let record = json!({"messageId": "m", "receiptHandle": "r", "body": body, "eventSource": "aws:sqs",
+        "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {}, "md5OfBody": "",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:environments", "awsRegion": "us-east-1"});
+    let event = json!({"Records": [record]});
+    for (status, again) in [(503, json!([{"itemIdentifier": "m"}])), (404, json!([]))] {
+        site.fail("/repodata/repomd.xml", Failure::status(status));
+        let answer = cloud.function.invoke(&event).await.unwrap();
+        assert_eq!(answer["batchItemFailures"], again, "{status}: {}", cloud.function.logs().unwrap());
+    }
     assert_eq!(cloud.keys("").await, Vec::<String>::new());
 }
 

@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use buildhub_testkit::environments::{File, Metadata, Recipe, Signer, Workshop, createrepo};
+use buildhub_testkit::site::{ArchiveSite, Content, Failure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -196,4 +197,81 @@ async fn what_is_not_as_it_should_be_is_refused_and_nothing_is_published() {
     std::fs::copy(folder.join("sources/repodata/repomd.xml.asc"), &signature).unwrap();
     refused(folder, &build("good.toml"), "repomd.xml").await;
     assert!(!folder.join("out").exists());
+}
+
+#[tokio::test]
+async fn packages_from_the_web_are_whole_or_nothing_is_published() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    let web = ArchiveSite::start(Content::folder(folder)).await.unwrap();
+    site.define("web.toml", "\"tool\"", LDCONFIG);
+    let text = std::fs::read_to_string(folder.join("web.toml")).unwrap();
+    let address = |name: &str| format!("\"{}{name}\"", web.url());
+    let text = text.replace("\"repo\"", &address("repo")).replace("\"sources\"", &address("sources"));
+    std::fs::write(folder.join("web.toml"), text).unwrap();
+    let package = "/repo/tool-1-1.x86_64.rpm";
+    for (failure, reason) in [
+        (Failure::Cut, "tool-1-1.x86_64.rpm"),
+        (Failure::status(404), "404"),
+        (Failure::status(503), "503"),
+        (Failure::Html, "it was changed, or it is damaged"),
+    ] {
+        web.fail(package, failure);
+        refused(folder, &["build", "web.toml", "--output", "out"], reason).await;
+        assert!(!folder.join("out").exists());
+    }
+    web.heal();
+    web.fail_next(1, Failure::status(503));
+    let built = answer(folder, &["build", "web.toml", "--output", "out", "--json"]).await;
+    assert_eq!(built["built"], true);
+    let lock = answer(folder, &["show", "central/linux64/firefox", "--json"]).await;
+    let addresses = lock["made_of"]["provenance"]["addresses"].as_object().unwrap();
+    assert!(addresses.values().any(|address| *address == format!("{}repo/tool-1-1.x86_64.rpm", web.url())));
+    assert_eq!(answer(folder, &["verify", "central/linux64/firefox", "--json"]).await["same"], true);
+}
+
+/// The program, and the libraries that it needs, as a package.
+fn packaged(program: &str) -> Recipe {
+    let output = std::process::Command::new("ldd").arg(program).output().unwrap();
+    let libraries = String::from_utf8(output.stdout).unwrap();
+    let files = libraries.split_whitespace().filter(|word| word.starts_with('/')).chain([program]);
+    let file = |path: &str| File::new(path, std::fs::read(path).unwrap()).mode(0o755);
+    files.fold(Recipe::new("program"), |recipe, path| recipe.file(file(path)))
+}
+
+#[tokio::test]
+async fn a_program_runs_inside_an_environment_of_packages_and_a_package_that_lies_about_its_size_is_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let folder = work.path();
+    let workshop = Workshop::create().unwrap();
+    let zeros = File::new("/usr/share/zeros", vec![0; 64 << 20]);
+    let recipes =
+        [packaged("/bin/cat").file(File::new("/etc/version", "made of packages")), Recipe::new("zeros").file(zeros)];
+    workshop.build(&recipes).unwrap();
+    std::fs::rename(workshop.packages(), folder.join("repo")).unwrap();
+    createrepo(&folder.join("repo"), Metadata::Gzip).unwrap();
+    for name in ["program", "zeros"] {
+        let text = format!(
+            "[environment]\nsource = \"rpm-repo\"\narch = \"x86_64\"\npackages = [\"{name}\"]\n\
+             [[repo]]\nid = \"base\"\nurl = \"repo\"\n\
+             [[label]]\nbranch = \"{name}\"\nplatform = \"linux64\"\nproduct = \"firefox\"\n"
+        );
+        std::fs::write(folder.join(format!("{name}.toml")), text).unwrap();
+    }
+    answer(folder, &["build", "program.toml", "--output", "out", "--json"]).await;
+    let fetched = answer(folder, &["fetch", "program/linux64/firefox", "--output", "root", "--json"]).await;
+    if fetched["owners"] == true {
+        let inside = Command::new("chroot").arg(folder.join("root")).args(["/bin/cat", "/etc/version"]).output().await;
+        let inside = inside.unwrap();
+        assert_eq!(inside.stdout, b"made of packages", "{}", said(&inside));
+    }
+
+    refused(folder, &["build", "zeros.toml", "--output", "out", "--disk", "32"], "of disk, and there are 32 MiB").await;
+    // Its repository may lie, and a lock may say nothing of it.
+    let output = env(folder, &["lock", "zeros.toml"]).await;
+    let mut lock: Value = serde_json::from_slice(&output.stdout).unwrap();
+    lock["provenance"].as_object_mut().unwrap().remove("installed").unwrap();
+    std::fs::write(folder.join("zeros.json"), lock.to_string()).unwrap();
+    refused(folder, &["build", "zeros.json", "--output", "out", "--disk", "32"], "bytes of disk that there are").await;
 }

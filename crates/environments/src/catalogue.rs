@@ -72,11 +72,11 @@ impl Question {
 
     /// Whether a use fits.
     pub fn fits(&self, one: &Use) -> bool {
-        let Label { branch, platform, product, build_type, channel } = one.label();
+        let Label { branch, platform, product, build_type, channel } = &one.label;
         let fits = |asked: &Option<String>, is: Option<&String>| asked.is_none() || asked.as_ref() == is;
-        fits(&self.branch, Some(&branch))
-            && fits(&self.platform, Some(&platform))
-            && fits(&self.product, Some(&product))
+        fits(&self.branch, Some(branch))
+            && fits(&self.platform, Some(platform))
+            && fits(&self.product, Some(product))
             && fits(&self.build_type, build_type.as_ref())
             && fits(&self.channel, channel.as_ref())
     }
@@ -139,7 +139,7 @@ impl<'a> Catalogue<'a> {
         let is_meant = |listed: &&Listed| {
             let build = &listed.build;
             is_hash && (build.sha256.starts_with(digits) || build.lock.starts_with(digits))
-                || listed.labels.iter().any(|one| one.label().to_string() == name)
+                || listed.labels.iter().any(|one| one.label.to_string() == name)
         };
         one(&index.environments.iter().filter(is_meant).collect::<Vec<_>>(), name)
     }

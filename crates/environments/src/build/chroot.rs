@@ -77,12 +77,14 @@ impl Builder {
         }
         let path = work.has(&sha256).map(ToOwned::to_owned).unwrap_or_default();
         let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
+        // Without one, the limits of a root are the limit.
+        let most = self.means.disk.unwrap_or(u64::MAX);
         progress.at("reading the root", 0, None);
         let tree = compute(deadline, move || {
             let open = File::open(&path);
             let file = open.map_err(|source| BuildError::Disk { path: path.display().to_string(), source })?;
             let upload = BufReader::with_capacity(1 << 20, Cut::new(file, deadline));
-            let mut spool = Spool::create(&folder)?;
+            let mut spool = Spool::create(&folder)?.at_most(most);
             let mut root = chroot::read(upload, &identity, &Limits::default(), &mut spool, &mut |_| {})?;
             let mtime = identity.clamp_time.unwrap_or_default();
             repositories::rewrite(&mut root.entries, &mut spool, &identity.mirrors, mtime)?;

@@ -23,6 +23,8 @@ use crate::tree::{Spool, merge};
 
 /// Packages that are fetched at the same time.
 const WINDOW: usize = 6;
+/// The most bytes of files where nobody says how much disk there is.
+const FILES: u64 = 64 << 30;
 /// The most bytes of a source package.
 const SOURCE: u64 = 4 << 30;
 
@@ -109,6 +111,7 @@ impl Builder {
     ) -> Result<Tree, BuildError> {
         let files = self.fetch_packages(lock, work, progress).await?;
         let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
+        let most = self.means.disk.unwrap_or(FILES);
         progress.at("merging packages", 0, None);
         let tree = compute(deadline, move || {
             let mut packages = Vec::with_capacity(files.len());
@@ -119,7 +122,7 @@ impl Builder {
                 }
                 packages.push(package);
             }
-            let mut spool = Spool::create(&folder)?;
+            let mut spool = Spool::create(&folder)?.at_most(most);
             let merged = merge(&packages, &identity, &mut spool, &mut |_| {})?;
             tracing::info!(files = merged.entries.len(), scriptlets = merged.scriptlets.len(), "packages are merged");
             Ok(Tree { entries: merged.entries, spool })

@@ -74,7 +74,7 @@ fn environment(it: &Environment, definition: &Definition, table: &Table<'_>) -> 
             let packages = it.packages.join(", ");
             table.check("packages", &packages, it.packages.is_empty(), "chroot-tar has those of its root")?;
             let allowed = "chroot-tar needs the address of the uploaded root";
-            table.check("root", root, Address::read(root, &anywhere()).is_ok(), allowed)?;
+            table.check("root", shown(root), Address::read(root, &anywhere()).is_ok(), allowed)?;
             let Definition { scriptlets, alternatives, users, groups, .. } = definition;
             let is_none = scriptlets.is_empty() && alternatives.is_empty() && users.is_empty() && groups.is_empty();
             let allowed = "the root has its own, so there is no [[scriptlet]], [[alternative]], [[user]] or [[group]]";
@@ -95,7 +95,7 @@ fn environment(it: &Environment, definition: &Definition, table: &Table<'_>) -> 
 
 fn repo(repo: &Repo, table: &Table<'_>) -> Result<(), DefinitionError> {
     const ADDRESS: &str =
-        "it is https://…, http://…, s3://BUCKET/PREFIX or a path beside the definition, without a login";
+        "it is https://…, http://…, s3://BUCKET/PREFIX or a path beside the definition, without a login and without ?";
     table.check("id", &repo.id, is_word(&repo.id), WORD)?;
     table.check("url", shown(&repo.url), Address::read(&repo.url, &anywhere()).is_ok(), ADDRESS)?;
     for key in &repo.gpg_keys {
@@ -181,9 +181,9 @@ fn anywhere() -> Location {
     Location::Folder(".".into())
 }
 
-/// An address as an error shows it: a login is not repeated.
+/// An address as an error shows it: a login or a key is not repeated.
 fn shown(address: &str) -> &str {
-    if address.contains('@') { "…" } else { address }
+    if address.contains(['@', '?', '#']) { "…" } else { address }
 }
 
 /// Whether a text is 64 hexadecimal digits, lower case.

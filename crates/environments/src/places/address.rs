@@ -48,6 +48,10 @@ impl Address {
                 let allowed = "an address with a login would be published; give the repository another way in";
                 return Err(AddressError { text: "…".to_owned(), allowed });
             }
+            if url.query().is_some() || url.fragment().is_some() {
+                let allowed = "what stands behind ? or # may be a key, and would be published; give it without";
+                return Err(AddressError { text: "…".to_owned(), allowed });
+            }
             return Ok(Self::Web(url));
         }
         if text.is_empty() || text.contains("://") || text.split('/').any(|part| part == "..") {
@@ -112,6 +116,11 @@ mod tests {
         }
         let error = read("https://me:hush@a.example/", ".").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hush"));
+        let error = read("https://a.example/root.tar?X-Amz-Signature=hush", ".").unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("hush") && error.to_string().contains("may be a key"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -65,18 +65,9 @@ pub struct Build {
 /// Who uses an environment, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Use {
-    /// The branch.
-    pub branch: String,
-    /// The platform.
-    pub platform: String,
-    /// The product.
-    pub product: String,
-    /// The build type, where there are several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build_type: Option<String>,
-    /// The channel, where there are several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
+    /// Who.
+    #[serde(flatten)]
+    pub label: Label,
     /// The definition that says so, by its name.
     pub definition: String,
     /// When it was resolved to this environment first.
@@ -94,20 +85,6 @@ pub struct Claim<'a> {
     pub at: Timestamp,
 }
 
-impl Use {
-    fn new(label: &Label, claim: &Claim<'_>) -> Self {
-        let Label { branch, platform, product, build_type, channel } = label.clone();
-        let definition = claim.definition.to_owned();
-        Self { branch, platform, product, build_type, channel, definition, since: claim.at }
-    }
-
-    /// The label alone.
-    pub fn label(&self) -> Label {
-        let Self { branch, platform, product, build_type, channel, .. } = self.clone();
-        Label { branch, platform, product, build_type, channel }
-    }
-}
-
 impl Index {
     /// A list of nothing.
     pub fn empty() -> Self {
@@ -118,7 +95,7 @@ impl Index {
     /// The environment that a label means, and its use.
     pub fn holder(&self, label: &Label) -> Option<(&Listed, &Use)> {
         let uses = self.environments.iter().flat_map(|listed| listed.labels.iter().map(move |one| (listed, one)));
-        uses.into_iter().find(|(_, one)| one.label() == *label)
+        uses.into_iter().find(|(_, one)| one.label == *label)
     }
 
     /// The list with a build in it and its labels where they are claimed; `None` where it says all that already.
@@ -146,7 +123,7 @@ impl Index {
 
     /// Moves labels to where they are claimed to be.
     fn give(&mut self, lock: &str, claim: &Claim<'_>) {
-        let is_claimed = |one: &Use| claim.labels.contains(&one.label());
+        let is_claimed = |one: &Use| claim.labels.contains(&one.label);
         for listed in &mut self.environments {
             let is_here = listed.build.lock == lock;
             listed.labels.retain(|one| {
@@ -157,10 +134,12 @@ impl Index {
             });
         }
         let free: Vec<&Label> = claim.labels.iter().filter(|label| self.holder(label).is_none()).collect();
-        let uses = free.into_iter().map(|label| Use::new(label, claim)).collect::<Vec<_>>();
+        let (definition, since) = (claim.definition, claim.at);
+        let made = |label: &Label| Use { label: label.clone(), definition: definition.to_owned(), since };
+        let uses = free.into_iter().map(made).collect::<Vec<_>>();
         if let Some(listed) = self.environments.iter_mut().find(|listed| listed.build.lock == lock) {
             listed.labels.extend(uses);
-            listed.labels.sort_by_cached_key(Use::label);
+            listed.labels.sort_by_cached_key(|one| one.label.clone());
         }
     }
 

@@ -29,7 +29,7 @@ impl Publisher {
         let there = self.store.list_all(layout::LATEST).await?;
         let there: BTreeSet<String> = there.into_iter().map(|entry| entry.key).collect();
         let index = self.index().await?;
-        let listed: BTreeSet<String> = labels(&index).map(|one| layout::latest(&one.label())).collect();
+        let listed: BTreeSet<String> = labels(&index).map(|one| layout::latest(&one.label)).collect();
         let claimed = claim.iter().flat_map(|claim| claim.labels).map(layout::latest);
         let missing = listed.difference(&there).cloned();
         let over = there.difference(&listed).cloned();
@@ -78,7 +78,7 @@ fn labels(index: &Index) -> impl Iterator<Item = &Use> {
 
 /// What a pointer should say.
 fn pointer(index: &Index, key: &str) -> Option<Pointer> {
-    let label = labels(index).find(|one| layout::latest(&one.label()) == key)?.label();
+    let label = labels(index).find(|one| layout::latest(&one.label) == key)?.label.clone();
     let (listed, one) = index.holder(&label)?;
     Some(Pointer { build: listed.build.clone(), label: one.clone() })
 }

@@ -147,6 +147,16 @@ impl RepositoryError {
     }
 }
 
+/// Reads a `repomd.xml`.
+pub fn read_repomd(source: impl Read) -> Result<Repomd, MetadataError> {
+    repomd::read(source)
+}
+
+/// Reads all packages of a `primary.xml`, `most` of them at most.
+pub fn read_primary(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
+    primary::read(source, most)
+}
+
 /// The keys of a repository: files in `keys/` beside the definition, each by its hash.
 pub async fn keys(repo: &Repo, places: &Places, beside: &Location) -> Result<Keys, RepositoryError> {
     let mut keys = Keys::default();
@@ -195,6 +205,12 @@ impl Repository {
         let read = move |source| primary::read(source, limits.packages);
         this.packages = this.parse(&repomd.primary, places, folder, read).await?;
         Ok(this)
+    }
+
+    /// One of packages that are known already.
+    pub fn of_packages(id: &str, address: Address, packages: Vec<Package>) -> Self {
+        let (repomd_sha256, limits) = (String::new(), Limits::default());
+        Self { id: id.to_owned(), address, repomd_sha256, signed_by: None, packages, filelists: None, limits }
     }
 
     /// Learns which packages have the `wanted` files, from the list of all files, where the repository has one.

@@ -12,8 +12,17 @@ use crate::evr::Evr;
 /// How many times its header rpm's database takes for a package: it has the header, and what finds it.
 const RECORDED: u64 = 2;
 
+/// Most dependencies and files of all packages together: several times what the largest public repositories have. Each
+/// takes some hundred bytes of memory.
+const ENTRIES_MAX: usize = 10_000_000;
+
 /// Reads all packages of a `primary.xml`, `most` of them at most.
 pub(super) fn read(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
+    read_within(source, most, ENTRIES_MAX)
+}
+
+fn read_within(source: impl Read, most: usize, most_entries: usize) -> Result<Vec<Package>, MetadataError> {
+    let mut entries = 0;
     let mut document = Document::new(source);
     let (mut packages, mut names) = (Vec::new(), Names::default());
     let mut draft: Option<Draft> = None;
@@ -23,6 +32,10 @@ pub(super) fn read(source: impl Read, most: usize) -> Result<Vec<Package>, Metad
         match document.next()? {
             Node::Open(element) => {
                 text.clear();
+                entries += usize::from(matches!(element.name().as_str(), "entry" | "file"));
+                if entries > most_entries {
+                    return Err(MetadataError::TooMany { most: most_entries, what: "dependencies and files" });
+                }
                 match (&mut draft, element.name().as_str()) {
                     (None, "package") => draft = Some(Draft::default()),
                     (Some(draft), name) => draft.open(name, &element, &mut names)?,
@@ -272,6 +285,10 @@ mod tests {
         }
         let most = read(PRIMARY.as_bytes(), 0).unwrap_err();
         assert!(matches!(most, MetadataError::TooMany { most: 0, .. }));
+        // It has ten.
+        assert_eq!(read_within(PRIMARY.as_bytes(), 10, 10).unwrap().len(), 1);
+        let most = read_within(PRIMARY.as_bytes(), 10, 9).unwrap_err();
+        assert!(matches!(most, MetadataError::TooMany { most: 9, .. }));
     }
 
     #[test]
@@ -288,5 +305,12 @@ mod tests {
         let begin = std::io::Cursor::new("<metadata><package><name>");
         let endless = Read::chain(begin, std::io::repeat(b'x'));
         assert!(matches!(read(endless, 10), Err(MetadataError::Xml { .. })));
+        // Nor does it in pieces.
+        let piece = "x".repeat(1 << 20);
+        for between in ["<!-- -->", "&amp;", "<?x?>", "<![CDATA[x]]>"] {
+            let pieces = format!("<metadata><package><name>{}", format!("{piece}{between}").repeat(6));
+            let error = read(pieces.as_bytes(), 10).unwrap_err().to_string();
+            assert!(error.contains("one text has more than"), "{between}: {error}");
+        }
     }
 }

@@ -61,6 +61,8 @@ pub enum MetadataError {
 pub(super) struct Document<R: Read> {
     reader: Reader<BufReader<Ceiling<R>>>,
     buffer: Vec<u8>,
+    /// Bytes of text since an element began or ended. It comes in pieces.
+    text: u64,
 }
 
 /// The next thing in a document.
@@ -82,7 +84,7 @@ impl<R: Read> Document<R> {
     pub(super) fn new(source: R) -> Self {
         let mut reader = Reader::from_reader(BufReader::with_capacity(128 << 10, Ceiling::new(source, PIECE_MAX)));
         reader.config_mut().expand_empty_elements = true;
-        Self { reader, buffer: Vec::new() }
+        Self { reader, buffer: Vec::new(), text: 0 }
     }
 
     pub(super) fn next(&mut self) -> Result<Node<'_>, MetadataError> {
@@ -94,10 +96,16 @@ impl<R: Read> Document<R> {
             let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| fault(error.to_string()))?;
             // The buffer is handed out with what it holds, so the loop may go on only where nothing is.
             match event {
-                Event::Start(start) => return Ok(Node::Open(Element(start.into_owned()))),
-                Event::End(end) => return Ok(Node::Close(end.local_name().as_ref().to_owned())),
-                Event::Text(text) => return Ok(Node::Text(text.xml10_content().into_owned())),
-                Event::CData(text) => return Ok(Node::Text(text.xml10_content().into_owned())),
+                Event::Start(start) => {
+                    self.text = 0;
+                    return Ok(Node::Open(Element(start.into_owned())));
+                }
+                Event::End(end) => {
+                    self.text = 0;
+                    return Ok(Node::Close(end.local_name().as_ref().to_owned()));
+                }
+                Event::Text(text) => return piece(&mut self.text, at, text.xml10_content().into_owned()),
+                Event::CData(text) => return piece(&mut self.text, at, text.xml10_content().into_owned()),
                 Event::GeneralRef(entity) => {
                     let character = entity.resolve_char_ref().map_err(|error| fault(error.to_string()))?;
                     let text = match character {
@@ -106,13 +114,22 @@ impl<R: Read> Document<R> {
                             .ok_or_else(|| fault(format!("there is no entity &{};", &*entity)))?
                             .to_owned(),
                     };
-                    return Ok(Node::Text(text));
+                    return piece(&mut self.text, at, text);
                 }
                 Event::Eof => return Ok(Node::End),
                 Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
             }
         }
     }
+}
+
+/// A piece of a text, of which there may be many, with comments between them.
+fn piece<'a>(so_far: &mut u64, at: u64, text: String) -> Result<Node<'a>, MetadataError> {
+    *so_far += text.len() as u64;
+    if *so_far > PIECE_MAX {
+        return Err(MetadataError::Xml { at, reason: format!("one text has more than {PIECE_MAX} bytes") });
+    }
+    Ok(Node::Text(text))
 }
 
 impl Element<'_> {

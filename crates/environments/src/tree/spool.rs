@@ -5,12 +5,17 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+/// Bytes that are read at a time.
+const BUFFER: usize = 128 << 10;
+
 /// Contents on disk, written once, read in any order.
 #[derive(Debug)]
 pub struct Spool {
     file: File,
     folder: PathBuf,
     end: u64,
+    most: u64,
+    buffer: Vec<u8>,
 }
 
 /// Where a file's contents lie.
@@ -44,6 +49,15 @@ pub enum SpoolError {
         /// What the system says.
         source: io::Error,
     },
+    /// There is more of it than may be.
+    #[error(
+        "the environment's files have more than the {most} bytes of disk that there are; if they are what they should be, \
+         give the function more ephemeral storage, or raise ENVIRONMENTS_DISK where there is more"
+    )]
+    Full {
+        /// The most bytes.
+        most: u64,
+    },
 }
 
 impl Spool {
@@ -51,21 +65,29 @@ impl Spool {
     pub fn create(folder: &Path) -> Result<Self, SpoolError> {
         let file = tempfile::tempfile_in(folder)
             .map_err(|source| SpoolError::Create { folder: folder.display().to_string(), source })?;
-        Ok(Self { file, folder: folder.to_owned(), end: 0 })
+        Ok(Self { file, folder: folder.to_owned(), end: 0, most: u64::MAX, buffer: vec![0; BUFFER] })
+    }
+
+    /// The same, for so many bytes at most: a small package may say that it has files of any size.
+    #[must_use]
+    pub fn at_most(self, most: u64) -> Self {
+        Self { most, ..self }
     }
 
     /// Keeps everything that `contents` gives.
     pub fn keep(&mut self, contents: &mut dyn Read) -> Result<Content, SpoolError> {
         let at = self.end;
-        let mut buffer = vec![0; 128 << 10];
         loop {
-            let read = match contents.read(&mut buffer) {
+            let read = match contents.read(&mut self.buffer) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(SpoolError::Read(error)),
             };
-            let bytes = buffer.get(..read).unwrap_or_default();
+            if self.end.saturating_add(read as u64) > self.most {
+                return Err(SpoolError::Full { most: self.most });
+            }
+            let bytes = self.buffer.get(..read).unwrap_or_default();
             self.file.write_all(bytes).map_err(|source| SpoolError::Write { at: self.end, source })?;
             self.end += read as u64;
         }
@@ -104,5 +126,20 @@ impl Read for Reader<'_> {
         self.at += read as u64;
         self.left -= read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_without_an_end_are_refused_before_the_disk_is_full() {
+        let mut spool = Spool::create(&std::env::temp_dir()).unwrap().at_most(1 << 20);
+        let kept = spool.keep(&mut &b"hello"[..]).unwrap();
+        let error = spool.keep(&mut io::repeat(0)).unwrap_err();
+        assert!(matches!(error, SpoolError::Full { most: 1_048_576 }), "{error}");
+        assert!(spool.size() <= 1 << 20);
+        assert_eq!(io::read_to_string(spool.read(kept)).unwrap(), "hello");
     }
 }

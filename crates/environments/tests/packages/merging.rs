@@ -94,6 +94,13 @@ fn an_owner_whom_nobody_knows_is_an_error_and_does_not_become_root() {
 }
 
 #[test]
+fn a_file_of_accounts_beyond_all_measure_is_an_error_and_not_read_by_half() {
+    let recipe = Recipe::new("setup").file(File::new("/etc/passwd", vec![b'#'; 5 << 20]));
+    let error = Tree::build(&[recipe], &identity()).unwrap_err();
+    assert!(matches!(error, MergeError::Accounts { .. }) && error.to_string().contains("/etc/passwd"), "{error}");
+}
+
+#[test]
 fn packages_bring_users_by_sysusers_and_what_contradicts_itself_is_an_error() {
     let lines = "# comment\nu app 700 \"An App\" /srv/app\ng staff 701\nu floating -\nm app staff\n";
     let recipe = Recipe::new("app")

@@ -169,7 +169,7 @@ async fn artefacts_come_first_then_the_completion_record_then_the_list_then_the_
     assert!(written[..order[0]].iter().any(|key| key.ends_with(".tar.xz")), "{written:?}");
     assert_eq!(order[3], written.len() - 1, "{written:?}");
     let index = is_whole(&folder(&store)).await;
-    assert_eq!(index.environments[0].labels[0].branch, "central");
+    assert_eq!(index.environments[0].labels[0].label.branch, "central");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ fn table(found: &[&Listed]) -> Table {
     table.load_style(presets::NOTHING);
     table.set_header(["name", "size", "created", "used by"]);
     for Listed { build, labels } in found {
-        let labels: Vec<String> = labels.iter().map(|one| one.label().to_string()).collect();
+        let labels: Vec<String> = labels.iter().map(|one| one.label.to_string()).collect();
         table.add_row([
             build.sha256.get(..SHORT).unwrap_or(&build.sha256).to_owned(),
             BinaryBytes(build.size).to_string(),

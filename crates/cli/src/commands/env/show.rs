@@ -52,7 +52,7 @@ fn text(shown: &Shown<'_>, catalogue: &Catalogue<'_>) -> String {
     build.oci.iter().for_each(|image| line("image", catalogue.address(image).to_string()));
     identity.root_sha256.iter().for_each(|root| line("made of", format!("the root {root}")));
     for one in &shown.listed.labels {
-        line("used by", format!("{} (by {}, since {})", one.label(), one.definition, one.since));
+        line("used by", format!("{} (by {}, since {})", one.label, one.definition, one.since));
     }
     for exclude in &build.exclusions {
         let what = exclude.package.as_ref().or(exclude.path.as_ref()).map_or("", String::as_str);

@@ -93,7 +93,7 @@ proptest! {
             }
             prop_assert_eq!(index.with(&build, Some(&claim), at(time)), None);
             let mut uses: Vec<_> =
-                index.environments.iter().flat_map(|listed| &listed.labels).map(Use::label).collect();
+                index.environments.iter().flat_map(|listed| &listed.labels).map(|one| one.label.clone()).collect();
             let all = uses.len();
             uses.sort_unstable();
             uses.dedup();

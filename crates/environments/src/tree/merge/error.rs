@@ -63,6 +63,14 @@ pub enum MergeError {
         /// The name.
         name: String,
     },
+    /// Accounts beyond all measure.
+    #[error("{path} has more than {most} bytes, which no file of accounts has")]
+    Accounts {
+        /// The file.
+        path: Path,
+        /// The most bytes.
+        most: u64,
+    },
     /// A name has two numbers.
     #[error("the {what} {name:?} has the number {one} by {by}, and {other} by {by_other}")]
     Account {

@@ -15,7 +15,7 @@ use super::place::Placed;
 use crate::definition::{Group, User};
 use crate::lock::Identity;
 use crate::rpm::{File, Package};
-use crate::tree::{Entries, Kind, Path, Spool, SpoolError};
+use crate::tree::{Content, Entries, Kind, Path, Spool, SpoolError};
 
 /// Most bytes of a file of accounts.
 const ACCOUNTS_MAX: u64 = 4 << 20;
@@ -84,8 +84,7 @@ impl Accounts {
             let path = super::links::within(entries, &Path::new(path.as_bytes())?);
             let mut text = Vec::new();
             if let Some(Kind::File(content)) = entries.get(&path).map(|entry| &entry.kind) {
-                // All of it, whatever its size: it is written again.
-                spool.read(*content).read_to_end(&mut text).map_err(SpoolError::Read)?;
+                text = whole(&path, *content, spool)?;
             }
             if !text.is_empty() && !text.ends_with(b"\n") {
                 text.push(b'\n');
@@ -172,13 +171,22 @@ fn lines(placed: &[Placed<'_>], spool: &Spool, wanted: impl Fn(&[u8]) -> bool) -
         if let Kind::File(content) = kind
             && wanted(path.as_bytes())
         {
-            let mut bytes = Vec::new();
-            spool.read(*content).take(ACCOUNTS_MAX).read_to_end(&mut bytes).map_err(SpoolError::Read)?;
+            let bytes = whole(path, *content, spool)?;
             found.insert(path, String::from_utf8_lossy(&bytes).into_owned());
         }
     }
     let lines = found.values().flat_map(|text| text.lines()).map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+/// All of a file of accounts. Half of one would be another.
+fn whole(path: &Path, content: Content, spool: &Spool) -> Result<Vec<u8>, MergeError> {
+    if content.size > ACCOUNTS_MAX {
+        return Err(MergeError::Accounts { path: path.clone(), most: ACCOUNTS_MAX });
+    }
+    let mut bytes = Vec::new();
+    spool.read(content).read_to_end(&mut bytes).map_err(SpoolError::Read)?;
+    Ok(bytes)
 }
 
 /// Words, some of them in quotes.
