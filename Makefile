@@ -170,8 +170,16 @@ bench-start: ## Start of each packaged function to its first request for work, a
 bench-kinto-read: setup ## Questions to a large collection on PostgreSQL, without and with kinto-index: ROWS=500000 (some minutes)
 	@scripts/bench-kinto-read $(or $(ROWS),500000)
 
+.PHONY: bench-environment
+bench-environment: setup ## An environment from packages to archive, against dnf, tar and xz; diff and verify: MEGABYTES=400 (some minutes)
+	@scripts/bench-environment $(or $(MEGABYTES),400)
+
+.PHONY: environment-of-real-size
+environment-of-real-size: setup-lambda ## One of 250 MB compressed through the packaged function, with the memory and disk it takes: MEGABYTES=1000
+	@scripts/environment-of-real-size $(or $(MEGABYTES),1000)
+
 ##@ Help
 .PHONY: help
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

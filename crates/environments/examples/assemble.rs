@@ -4,6 +4,8 @@
 //! cargo run --release -p buildhub-environments --example assemble [ROOT.tar [THREADS]]
 //! ```
 //!
+//! `scripts/bench-environment` uses it too: `assemble repository FOLDER PACKAGES MEGABYTES` makes packages.
+//!
 //! The root is a tar archive (by itself the one that `make setup` makes). Each side is a process of its own under GNU
 //! `time`, from the uploaded tar to the compressed archive: here it is read, judged, kept on disk, sorted, written, hashed
 //! and compressed; there it is unpacked, packed again and compressed. Both write into a folder of their own in `TMPDIR`.
@@ -21,11 +23,14 @@ use buildhub_environments::archive;
 use buildhub_environments::chroot::{self, ChrootError, Limits};
 use buildhub_environments::lock::Lock;
 use buildhub_environments::tree::Spool;
-use buildhub_testkit::environments::debian_root;
+use buildhub_testkit::environments::{debian_root, large_repository};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["repository", folder, packages, megabytes] => {
+            repository(Path::new(folder), packages.parse().unwrap(), megabytes.parse().unwrap());
+        }
         ["assemble", root, threads, out] => assemble(Path::new(root), threads.parse().unwrap(), Path::new(out)),
         rest => {
             let root = rest.first().map(PathBuf::from).or_else(debian_root).unwrap();
@@ -33,6 +38,12 @@ fn main() {
             compare(&root, rest.get(1).copied().unwrap_or(&cores));
         }
     }
+}
+
+/// Makes a repository of many packages.
+fn repository(folder: &Path, packages: usize, megabytes: u64) {
+    let workshop = large_repository(packages, megabytes * 1_000_000).unwrap();
+    std::fs::rename(workshop.packages(), folder).unwrap();
 }
 
 /// Reads a root and writes its archive, and tells how long each took.
