@@ -12,6 +12,12 @@ STATEMENT = re.compile(r"CREATE INDEX CONCURRENTLY (\w+) ON objects\s[^;]+;")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")
 # Bucket and collection of Buildhub's records.
 OURS = ("build-hub", "releases")
+# What a collection can be of: where its indexes are, and its usual bucket and collection.
+KINDS = {
+    "releases": ("questions.sql", *OURS),
+    "builds": ("builds.sql", "self-serve", "builds"),
+    "requests": ("requests.sql", "self-serve", "requests"),
+}
 # One of us at a time in a database; any number that nobody else uses.
 LOCK = 7_140_926_531
 LOOK = """
@@ -36,11 +42,16 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(prog="kinto/bin/index", description="Indexes for questions about a large collection.")
-    parser.add_argument("file", help=argparse.SUPPRESS)
+    parser.add_argument("folder", help=argparse.SUPPRESS)
     parser.add_argument("action", choices=["status", "apply", "remove"])
-    parser.add_argument("--bucket", default=OURS[0], type=name, help="of the records (build-hub)")
-    parser.add_argument("--collection", default=OURS[1], type=name, help="of the records (releases)")
-    return parser.parse_args()
+    parser.add_argument("--of", default="releases", choices=KINDS, help="what the records are (releases)")
+    parser.add_argument("--bucket", type=name, help="of the records (build-hub, or self-serve)")
+    parser.add_argument("--collection", type=name, help="of the records (releases, builds or requests)")
+    options = parser.parse_args()
+    file, bucket, collection = KINDS[options.of]
+    options.file = os.path.join(options.folder, file)
+    options.bucket, options.collection = options.bucket or bucket, options.collection or collection
+    return options
 
 
 def name(text):

@@ -20,7 +20,7 @@ fn root() -> PathBuf {
 /// `kinto/bin/index ACTION`: whether it succeeded, and what it said.
 fn index(database: &str, action: &str) -> (bool, String) {
     let mut command = Command::new(root().join("kinto/bin/index"));
-    let output: Output = command.arg(action).env("KINTO_STORAGE_URL", database).output().unwrap();
+    let output: Output = command.args(action.split(' ')).env("KINTO_STORAGE_URL", database).output().unwrap();
     (output.status.success(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
 }
 
@@ -93,6 +93,12 @@ async fn the_indexes_are_made_used_by_what_kinto_asks_and_removed_again() {
     let (removed, said) = index(&database, "remove");
     assert!(removed && said.matches(": removed").count() == 3, "{said}");
     assert!(index(&database, "remove").0 && !index(&database, "status").0);
+
+    // Collections of other things have indexes of their own.
+    for (collection, count) in [("builds", 4), ("requests", 1)] {
+        let (made, said) = index(&database, &format!("apply --of {collection}"));
+        assert!(made && said.matches(": made").count() == count, "{said}");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! How long each question about builds takes, with 10,000 builds on a PostgreSQL.
 //!
 //! ```text
-//! cargo run --release -p buildhub-self-serve --example reads [BUILDS [QUESTIONS]]
+//! cargo run --release -p buildhub-self-serve --example reads [BUILDS [QUESTIONS [indexed]]]
 //! ```
 //!
-//! Builds and requests are put into Kinto's own table, so that nobody waits for them. Prints how many answers each question
+//! With a further argument `indexed` it makes the optional indexes first (`kinto/bin/index`). Builds and requests are put into Kinto's own table, so that nobody waits for them. Prints how many answers each question
 //! has, and its median, its 99th percentile and its longest time in milliseconds.
 
 #![allow(
@@ -20,7 +20,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use buildhub_kinto::{Client, ClientSettings, Manifest};
+use buildhub_self_serve::action::Action;
 use buildhub_self_serve::builds::Builds;
+use buildhub_self_serve::jobs::Jobs;
 use buildhub_testkit::kinto::{Backend, KintoServer};
 
 /// A day has 1,000 builds on 20 branches, 50 of a revision; one in a hundred runs, and as many requests wait.
@@ -60,15 +62,31 @@ async fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: usize| arguments.next().map_or(default, |text| text.parse().unwrap());
     let (rows, questions) = (number(10_000), number(200));
+    let is_indexed = arguments.next().is_some();
     let kinto = KintoServer::start(Backend::Postgresql).await.unwrap();
     let settings = ClientSettings::new(kinto.url().parse().unwrap(), "user:pass".parse().unwrap());
     let client = Client::new(&settings).unwrap();
     client.initialise(&Manifest::parse(include_str!("../self-serve.json")).unwrap()).await.unwrap();
-    fill(&kinto.database_url().unwrap().unwrap(), rows);
+    let database = kinto.database_url().unwrap().unwrap();
+    fill(&database, rows);
+    if is_indexed {
+        index(&database, "builds");
+        index(&database, "requests");
+    }
     let builds = Builds::new(&client, "self-serve").unwrap();
     println!("{rows} builds, {questions} of each question, one after another; milliseconds");
     println!("| question | answers | p50 | p99 | longest |\n|---|---|---|---|---|");
     ask(&builds, rows, questions).await;
+    let jobs = Jobs::new(&client, "self-serve").unwrap();
+    for job in 0..100 {
+        let asked = jobs.ask(Action::CancelBuild { bid: job }, "alice", 1, None).await.unwrap();
+        if job % 10 > 0
+            && let buildhub_self_serve::jobs::Asked::New(job) = asked
+        {
+            jobs.complete(job.number, false, "Ok", 2).await.unwrap();
+        }
+    }
+    measure("open jobs", questions, async |_| jobs.open(1000).await.unwrap().len()).await;
 }
 
 fn fill(database: &str, rows: usize) {
@@ -79,6 +97,12 @@ fn fill(database: &str, rows: usize) {
     let sql = ROWS.replace(":rows", &rows.to_string());
     command.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
     assert!(command.wait().unwrap().success());
+}
+
+fn index(database: &str, collection: &str) {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kinto/bin/index"));
+    command.args(["apply", "--of", collection]).env("KINTO_STORAGE_URL", database);
+    assert!(command.status().unwrap().success());
 }
 
 async fn ask(builds: &Builds, rows: usize, times: usize) {

@@ -21,6 +21,8 @@ use crate::moto::{Delivery, Moto, MotoError, Queue, REGION};
 
 /// Time between two looks at a queue that had nothing.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often in a row a queue may fail to answer: a machine that has much to do is slow for a while.
+const FAULTS: u32 = 10;
 
 /// How a queue's messages reach a function.
 #[derive(Debug, Clone)]
@@ -84,7 +86,8 @@ impl EventSource {
         self.shared.most.load(Ordering::SeqCst)
     }
 
-    /// Waits until the queue has neither a message nor one in flight: each was done, or went to the dead letters.
+    /// Waits until the queue has neither a message nor one in flight: each was done, or went to the dead letters. Where no
+    /// more are taken, [`EventSource::stop`] says why.
     pub async fn drained(&self) -> Result<(), MotoError> {
         let mut turn = tokio::time::interval(LOOK);
         // The server counts those in flight after those that are visible: a message whose time is over in between is
@@ -92,8 +95,12 @@ impl EventSource {
         let mut empty = 0;
         while empty < 2 {
             turn.tick().await;
-            let counts = self.shared.moto.counts(&self.shared.mapping.queue).await?;
-            empty = if counts == crate::moto::Counts::default() { empty + 1 } else { 0 };
+            if self.task.as_ref().is_some_and(JoinHandle::is_finished) {
+                return Ok(());
+            }
+            // One that does not answer is not known to be empty; whoever receives finds out whether it is gone.
+            let counts = self.shared.moto.counts(&self.shared.mapping.queue).await;
+            empty = if counts.is_ok_and(|counts| counts == crate::moto::Counts::default()) { empty + 1 } else { 0 };
         }
         Ok(())
     }
@@ -120,9 +127,18 @@ async fn poll(shared: Arc<Shared>) -> Result<(), MotoError> {
     let places = Arc::new(Semaphore::new(shared.mapping.concurrency.max(1)));
     let mut turn = tokio::time::interval(LOOK);
     let mut calls = tokio::task::JoinSet::new();
+    let mut faults = 0;
     while !shared.stopped.load(Ordering::SeqCst) {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let batch = shared.moto.receive(&shared.mapping.queue, shared.mapping.batch).await?;
+        let batch = match shared.moto.receive(&shared.mapping.queue, shared.mapping.batch).await {
+            Ok(batch) => batch,
+            Err(error) if faults == FAULTS => return Err(error),
+            Err(_) => {
+                faults += 1;
+                continue;
+            }
+        };
+        faults = 0;
         if batch.is_empty() {
             drop(place);
             turn.tick().await;

@@ -28,7 +28,8 @@ use buildhub_testkit::kinto::{Backend as Storage, KintoServer};
 use buildhub_testkit::moto::{Moto, Queue, QueueSettings};
 use serde_json::{Map, Value, json};
 
-/// Builds of these never end, so that there is something to stop, to move and to cancel. Each runs one at a time.
+/// Builds of these never end, so that there is something to stop, to move and to cancel. Each runs one at a time, and they
+/// leave no place for others: those wait.
 const HELD: [&str; 3] = ["try linux64 pgo-build", "try linux64 nightly", "try linux64 build"];
 const FREE: &str = "mozilla-central linux64 build";
 /// Requests that are moved, and instances of the function.
@@ -56,7 +57,7 @@ fn variable(name: &str) -> Option<String> {
 
 impl Cloud {
     async fn start() -> Self {
-        let settings = Settings { builds: 2 * HELD.len(), ..Settings::default() };
+        let settings = Settings { builds: HELD.len(), ..Settings::default() };
         let (kinto, master, moto) =
             tokio::join!(KintoServer::start(Storage::Memory), testkit::Buildbot::start(settings), Moto::start());
         let (kinto, master, moto) = (kinto.unwrap(), master.unwrap(), Arc::new(moto.unwrap()));
@@ -257,7 +258,8 @@ async fn make_trouble(cloud: &mut Cloud, source: &EventSource, jobs: usize) -> (
     let (mut kills, mut restarts) = (0, 0);
     for turn in 1.. {
         let wait = Duration::from_millis(fastrand::u64(400..2500));
-        if tokio::time::timeout(wait, source.drained()).await.is_ok() {
+        if let Ok(drained) = tokio::time::timeout(wait, source.drained()).await {
+            drained.unwrap();
             break;
         }
         kills += usize::from(kills < 2 + jobs / 30 && cloud.function.kill_busy());

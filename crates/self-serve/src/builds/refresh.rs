@@ -122,10 +122,12 @@ struct Known {
 }
 
 impl Known {
-    /// Whether it is what the build system has, as far as that can be told from the request alone.
+    /// Whether it is what the build system has, as far as that can be told from the request alone. One that was claimed has
+    /// a build, or will have one at once.
     fn is(&self, request: &backend::Request) -> bool {
         let claimed = request.claimed.unwrap_or(0);
-        self.priority == request.priority && self.claimed_at == claimed && (claimed == 0) == self.build_ids.is_empty()
+        let is_begun = claimed == 0 || !self.build_ids.is_empty();
+        self.priority == request.priority && self.claimed_at == claimed && is_begun
     }
 }
 
