@@ -116,6 +116,7 @@ fn add_rows_below(folder: &Path, rows: &mut BTreeSet<u32>) {
 #[test]
 fn all_that_is_otherwise_than_in_the_original_archiver_has_a_test_that_names_its_row() {
     let (_, table) = CHANGELOG.split_once("### Changed from the original archiver").unwrap();
+    let table = table.split("\n### ").next().unwrap();
     let numbers = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(' ')?.0.parse::<u32>().ok());
     let (rows, mut named) = (numbers.collect::<BTreeSet<_>>(), BTreeSet::new());
     assert_eq!(rows, (1..=15).collect());

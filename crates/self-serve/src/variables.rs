@@ -28,6 +28,7 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "Who steers it: USER:PASSWORD, of a user whom the master's rules allow everything; without it builds can only be seen",
     ),
+    Variable::new(SelfServe, "BUILDBOT_AUTH_ARN", "", "", "ARN of a secret or parameter that holds BUILDBOT_AUTH"),
     Variable::new(
         SelfServe,
         "SELF_SERVE_QUEUE_URL",
@@ -77,6 +78,13 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "The secret with which a proxy signs who asks (a JWT with HS256 in X-Self-Serve-Identity); 32 bytes at least",
     ),
+    Variable::new(
+        SelfServe,
+        "SELF_SERVE_PROXY_SECRET_ARN",
+        "",
+        "",
+        "ARN of a secret or parameter that holds SELF_SERVE_PROXY_SECRET",
+    ),
     Variable::new(SelfServe, "SELF_SERVE_NAME_CLAIM", "name-claim", "email", "The claim that names who asks"),
     Variable::new(SelfServe, "SELF_SERVE_GROUPS_CLAIM", "groups-claim", "groups", "The claim that lists their groups"),
     Variable::new(
@@ -92,6 +100,13 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "",
         "USER:PASSWORD that a master shows when it tells of builds; without it none may",
+    ),
+    Variable::new(
+        SelfServe,
+        "SELF_SERVE_EVENTS_AUTH_ARN",
+        "",
+        "",
+        "ARN of a secret or parameter that holds SELF_SERVE_EVENTS_AUTH",
     ),
     Variable::new(SelfServe, "SELF_SERVE_TIME_ZONE", "time-zone", "UTC", "Where a day begins: America/Los_Angeles"),
     Variable::new(

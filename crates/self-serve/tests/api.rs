@@ -381,6 +381,9 @@ async fn builds_are_ended_and_moved_by_whoever_may() {
     for request in [mine, theirs] {
         assert!(site.world.backend.request(request).await.unwrap().unwrap().completed.is_some());
     }
+    // Where nothing is open there is nothing to protect.
+    let answer = ask(Method::DELETE, "rev/ffffffffffff").by("carol").answer().await;
+    assert_eq!(site.carry_out(&answer).await, json!([false, "No requests to cancel"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

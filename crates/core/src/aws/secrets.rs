@@ -12,7 +12,13 @@ use super::fault::{Fault, denies};
 use crate::{SettingError, Variables};
 
 /// The secret settings, and the variable that may name each by its ARN instead.
-pub const SECRETS: [(&str, &str); 2] = [("AUTH", "AUTH_ARN"), ("SENTRY_DSN", "SENTRY_DSN_ARN")];
+pub const SECRETS: [(&str, &str); 5] = [
+    ("AUTH", "AUTH_ARN"),
+    ("SENTRY_DSN", "SENTRY_DSN_ARN"),
+    ("BUILDBOT_AUTH", "BUILDBOT_AUTH_ARN"),
+    ("SELF_SERVE_PROXY_SECRET", "SELF_SERVE_PROXY_SECRET_ARN"),
+    ("SELF_SERVE_EVENTS_AUTH", "SELF_SERVE_EVENTS_AUTH_ARN"),
+];
 
 /// How long a secret is waited for. Lambda gives a function ten seconds to start (AWS, "Understanding the Lambda execution
 /// environment lifecycle"), and would end a longer wait without a word.
