@@ -106,7 +106,7 @@ package: setup-lambda ## A zip for each function: target/lambda/FUNCTION/bootstr
 
 .PHONY: package-check
 package-check: setup-sam ## Show that `sam build` builds the template's functions (arm64), without the release's slow optimisation
-	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 scripts/sam build
+	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 scripts/sam build
 
 .PHONY: template-check
 template-check: setup-sam ## Check template.yaml, and that the checks can fail (needs no account)
