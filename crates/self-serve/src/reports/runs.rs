@@ -148,3 +148,27 @@ pub fn name(status: i64) -> &'static str {
         Some(Outcome::Cancelled) => "cancelled",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::samples::{build, request};
+
+    #[test]
+    fn a_revision_takes_from_its_first_request_to_its_last_end_and_is_as_bad_as_its_worst_build() {
+        let bad = Build { status: 2, ..build(2, &request(2, 150), 160, Some(400)) };
+        let again = Request { reason: "Self-serve: Rebuilt by alice".to_owned(), ..request(3, 200) };
+        let good = build(3, &again, 210, Some(300));
+        let over = runs(&[build(1, &request(1, 100), 110, Some(200)), bad.clone(), good], &[], 1000);
+        let run = &over.build_runs["abcdef012345"];
+        assert_eq!((run.results, run.results_str, run.is_complete, run.duration), (2, "failure", "yes", 300));
+        assert_eq!((run.complete, run.rebuilds, over.total_build_requests), (3, 1, 3));
+        assert_eq!((over.unique_total_build_requests, over.avg_duration), (1, Some(300.0)));
+
+        let open = runs(&[bad, build(4, &request(4, 120), 130, None)], &[request(5, 90)], 1000);
+        let run = &open.build_runs["abcdef012345"];
+        assert_eq!((run.is_complete, run.running, run.pending, run.duration), ("no", 1, 1, 910));
+        assert_eq!(open.avg_duration, None);
+        assert_eq!(runs(&[], &[], 5).total_build_runs, 0);
+    }
+}

@@ -166,3 +166,40 @@ fn still_waiting(pending: &[Request], now: i64) -> Vec<StillWaiting> {
     });
     waiting.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::samples::{build, request};
+
+    #[test]
+    fn builds_are_counted_by_how_long_their_first_one_waited_by_platform_and_interval() {
+        let span = Span::new(Some(0), Some(7200), 3600, 0).unwrap();
+        let builds = [
+            build(1, &request(1, 0), 60, Some(100)),
+            build(2, &request(2, 10), 10 + 16 * 60, None),
+            // Tried again: only the first one waited.
+            build(3, &request(2, 10), 4000, None),
+            build(4, &request(3, 3600), 3600 + 9 * 3600, None),
+            build(5, &Request { reason: "Self-serve: Rebuilt by alice".to_owned(), ..request(4, 20) }, 30, None),
+            build(6, &request(5, 7200), 7300, None),
+        ];
+        let pending =
+            [request(6, 100), Request { reason: "Self-serve: Requested by bob".to_owned(), ..request(7, 100) }];
+        let platform = |_: &str| Some("linux");
+        let found = waits(&builds, &pending, &span, Blocks::default(), 400, platform);
+        assert_eq!((found.total, found.no_changes, found.otherplatforms), (3, 1, 0));
+        let blocks: Vec<_> =
+            found.wt.iter().map(|(block, known)| (*block, known.total, known.intervals.clone())).collect();
+        assert_eq!(
+            blocks,
+            [(0, 1, vec![1, 0]), (15, 1, vec![1, 0]), (120, 1, vec![0, 1])],
+            "the last block takes the rest"
+        );
+        assert_eq!((found.platforms["linux"].total, found.platforms.len()), (3, 1));
+        assert_eq!(found.pending, [StillWaiting { buildername: "linux build".to_owned(), waited: 300 }]);
+        let unknown = waits(&builds, &[], &span, Blocks { minutes: 10, last: 10 }, 400, |_| None);
+        assert_eq!((unknown.otherplatforms, unknown.platforms["other"].total), (3, 3));
+        assert_eq!(unknown.wt.keys().copied().collect::<Vec<_>>(), [0, 10]);
+    }
+}
