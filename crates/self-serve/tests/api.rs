@@ -442,6 +442,8 @@ async fn builds_are_made_by_whoever_has_a_name() {
     assert_eq!(ask("builders/nope/abcdef012345").by("carol").refusal().await.0, 404);
     assert_eq!(ask(&path).by("carol").form("properties=x").refusal().await.0, 400);
     assert_eq!(ask(&path).by("carol").form("files={}").refusal().await.0, 400);
+    let (status, message) = ask(&path).by("carol").json(&json!({ "properties": { "owner": "bob" } })).refusal().await;
+    assert!(status == 400 && message.contains("\"owner\""), "nobody builds in another's name: {message}");
     let wish = json!({ "properties": { "flavour": "plain" }, "files": ["a.c"], "priority": 3 });
     let answer = ask(&path).by("carol").json(&wish).answer().await;
     assert_eq!(site.carry_out(&answer).await, json!([false, "Ok"]));

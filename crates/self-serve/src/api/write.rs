@@ -16,7 +16,7 @@ use crate::action::{Action, Kind, Revision};
 use crate::builds::State;
 use crate::config::{Branch, Snapshot};
 use crate::jobs::{Asked as Taken, Job, JobsError};
-use crate::work::Message;
+use crate::work::{Message, RESERVED};
 
 /// By which a client knows what it asked for again (IETF HTTPAPI, "The Idempotency-Key HTTP Header Field").
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -117,6 +117,9 @@ impl Api {
             Place::Builder(builder_name, revision) => {
                 let (revision, priority) = (revision_of(&revision)?, fields.priority()?);
                 let (properties, files) = (fields.properties()?, fields.files()?);
+                if let Some(reserved) = RESERVED.into_iter().find(|name| properties.contains_key(*name)) {
+                    return Err(Fault::bad(format!("Bad properties: {reserved:?} is the build system's own")));
+                }
                 self.check_builder(snapshot, branch, &builder_name).await?;
                 let branch = name();
                 Ok(Action::NewBuildForBuilder { branch, revision, priority, builder_name, properties, files }.into())
