@@ -17,3 +17,4 @@ pub mod sample;
 pub mod sentry;
 pub mod site;
 pub mod source;
+pub mod token;
