@@ -12,15 +12,12 @@ use buildhub_core::web::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, LIN
 use buildhub_core::web::{HeaderName, HeaderValue, Method, Request, Response};
 use buildhub_self_serve::access::Admins;
 use buildhub_self_serve::api::{Api, ApiSettings, Parts};
-use buildhub_self_serve::backend::{Piece, Start};
 use buildhub_self_serve::identity::{Claims, IdentitySource};
 use buildhub_self_serve::work::Message;
 use buildhub_testkit::buildbot::Settings;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use support::{REVISION, World, until};
-
-const BUILDER: &str = "try linux64 build";
+use support::{BUILDER, REVISION, World, until};
 
 /// Self-serve as its users meet it, with what stands behind it.
 struct Site {
@@ -66,33 +63,6 @@ impl Site {
         let answer = self.ask(Method::GET, path).answer().await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         serde_json::from_slice(&answer.body).unwrap()
-    }
-
-    /// A build of a builder of the branch `try` at the revision, in somebody's name; its request's number.
-    async fn begin(&self, number: u32, owner: &str) -> u64 {
-        let start = Start {
-            piece: Piece { job: 1_000_000, number },
-            builders: vec![BUILDER.to_owned()],
-            branch: Some("try".to_owned()),
-            revision: Some(REVISION.to_owned()),
-            reason: "a push".to_owned(),
-            priority: 0,
-            requester: owner.to_owned(),
-            properties: serde_json::Map::new(),
-        };
-        *self.world.backend.start(&start).await.unwrap().requests.values().next().unwrap()
-    }
-
-    /// One build that is over, one that runs, and a request that waits: a build's number, and two requests'.
-    async fn three(&self) -> (u64, u64, u64) {
-        let done = self.begin(1, "alice").await;
-        self.world.over(done).await;
-        self.world.master.hold(BUILDER).unwrap();
-        let running = self.begin(2, "alice").await;
-        self.world.build_of(running).await;
-        let pending = self.begin(3, "bob").await;
-        self.world.refresher.reconcile(Deadline::NONE).await.unwrap();
-        (self.world.build_of(done).await, running, pending)
     }
 
     /// Carries out the job that an answer tells of: what is said of its end.
@@ -184,7 +154,7 @@ async fn what_there_is_of_builds_can_be_read() {
     // Nothing is there yet, and that is no error where branch and revision make sense.
     assert_eq!(site.get("/self-serve/try").await, json!([]));
     assert_eq!(site.get(&format!("/self-serve/try/rev/{REVISION}")).await, json!([]));
-    let (build, running, pending) = site.three().await;
+    let (build, running, pending) = site.world.three().await;
 
     // GET /self-serve/branches
     let branches = site.get("/self-serve/branches").await;
@@ -221,7 +191,7 @@ async fn what_there_is_of_builds_can_be_read() {
     assert_eq!((&found["owner"], &found["complete"], &found["build_ids"]), (&json!("bob"), &json!(0), &json!([])));
     assert_eq!(site.ask(Method::GET, "/self-serve/try/request/x").refusal().await.0, 404);
     // What nobody has told of yet is asked of the master.
-    let unknown = site.begin(4, "carol").await;
+    let unknown = site.world.begin(4, "carol").await;
     assert_eq!(site.get(&format!("/self-serve/try/request/{unknown}")).await["owner"], "carol");
 
     // GET /self-serve/{branch}/rev/{revision}
@@ -327,7 +297,7 @@ async fn pages(site: &Site, build: u64, pending: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn builds_are_ended_and_moved_by_whoever_may() {
     let site = Site::start(Settings { builds: 1, ..Settings::default() }).await;
-    let (build, running, pending) = site.three().await;
+    let (build, running, pending) = site.world.three().await;
     let ask = |method: Method, path: &str| site.ask(method, &format!("/self-serve/try/{path}"));
     let request = format!("request/{pending}");
 
@@ -371,7 +341,7 @@ async fn builds_are_ended_and_moved_by_whoever_may() {
     assert!(site.world.backend.build(runs).await.unwrap().unwrap().ended.is_some());
 
     // DELETE /self-serve/{branch}/rev/{revision}
-    let (mine, theirs) = (site.begin(5, "alice").await, site.begin(6, "bob").await);
+    let (mine, theirs) = (site.world.begin(5, "alice").await, site.world.begin(6, "bob").await);
     site.world.refresher.reconcile(Deadline::NONE).await.unwrap();
     let path = format!("rev/{REVISION}");
     assert_eq!(ask(Method::DELETE, "rev/tip").by("alice").refusal().await.0, 400);
@@ -389,7 +359,7 @@ async fn builds_are_ended_and_moved_by_whoever_may() {
 #[tokio::test(flavor = "multi_thread")]
 async fn builds_are_made_by_whoever_has_a_name() {
     let site = Site::start(Settings { builds: 1, ..Settings::default() }).await;
-    let (build, running, _) = site.three().await;
+    let (build, running, _) = site.world.three().await;
     let ask = |path: &str| site.ask(Method::POST, &format!("/self-serve/try/{path}"));
     let rev = format!("rev/{REVISION}");
 
@@ -512,7 +482,7 @@ async fn what_is_asked_for_again_with_one_key_is_one_job_and_what_another_site_a
 #[tokio::test(flavor = "multi_thread")]
 async fn a_master_tells_of_builds_and_nobody_else_may() {
     let site = Site::start(Settings::default()).await;
-    let request = site.begin(1, "alice").await;
+    let request = site.world.begin(1, "alice").await;
     site.world.over(request).await;
     // POST /self-serve/events
     let ask = || site.ask(Method::POST, "/self-serve/events").json(&json!({ "buildrequestid": request, "results": 2 }));

@@ -3,6 +3,7 @@
 //! Nothing here imitates a server that can be run: a test that needs Kinto starts Kinto. Every server picks a free
 //! port, is ready when its `start` returns, and is stopped by its process id (or task) when its value is dropped.
 
+pub mod browser;
 pub mod buildbot;
 pub mod emulator;
 pub mod environments;

@@ -6,23 +6,51 @@ use std::fmt::Write as _;
 const BEGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
                      <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
 const STYLE: &str = "<style>\n\
-                     :root { color-scheme: light dark; }\n\
-                     body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }\n\
-                     h1 { font-size: 1.4rem; }\n\
-                     pre { overflow-x: auto; padding: 1rem; border: 1px solid; border-radius: .3rem; }\n\
-                     th, td { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }\n\
+                     :root { color-scheme: light dark; --line: light-dark(#d5d8dc, #44484d); --good: light-dark(#176b2c, #7bd88f);\n\
+                     --bad: light-dark(#b3261e, #ffa198); --open: light-dark(#0b57d0, #9ec1ff); }\n\
+                     body { font: 1rem/1.5 system-ui, sans-serif; max-width: 66rem; margin: 0 auto; padding: 1rem; }\n\
+                     nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding-bottom: .5rem; border-bottom: 1px solid var(--line); }\n\
+                     nav span { margin-left: auto; }\n\
+                     h1 { font-size: 1.4rem; overflow-wrap: anywhere; }\n\
+                     h2 { font-size: 1.1rem; margin: 1.5rem 0 .5rem; }\n\
+                     p, li, dt, td { overflow-wrap: break-word; }\n\
+                     a { color: var(--open); }\n\
+                     code, pre { font-size: .9rem; }\n\
+                     pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .3rem; }\n\
+                     table { display: block; max-width: 100%; overflow-x: auto; border-collapse: collapse; }\n\
+                     th, td { text-align: left; padding: .3rem 1.25rem .3rem 0; vertical-align: top; border-bottom: 1px solid var(--line); }\n\
+                     th { font-weight: 600; white-space: nowrap; }\n\
+                     time, td code { white-space: nowrap; }\n\
+                     dt { margin-top: .6rem; }\n\
+                     dd { margin: 0 0 0 1.25rem; }\n\
+                     form { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; margin: .6rem 0; }\n\
+                     input, button { font: inherit; padding: .3rem .6rem; max-width: 100%; box-sizing: border-box; }\n\
+                     button { cursor: pointer; }\n\
+                     .state { white-space: nowrap; font-weight: 600; }\n\
+                     .good { color: var(--good); }\n\
+                     .bad, form.delete button { color: var(--bad); }\n\
+                     .open { color: var(--open); }\n\
+                     figure { margin: .75rem 0; }\n\
+                     svg { display: block; width: 100%; height: 1.4rem; }\n\
+                     .key { display: inline-block; margin-right: 1rem; }\n\
+                     .key svg { display: inline-block; width: 1rem; height: .8rem; margin-right: .4rem; }\n\
                      small { opacity: .7; }\n\
                      </style>\n</head>\n<body>\n";
 
 /// A page that is being written: a title, and one thing below the other. Text goes in as it is and is escaped here.
 #[derive(Debug, Clone)]
-pub struct Page(String);
+pub struct Page {
+    /// Escaped.
+    title: String,
+    /// What stands above the title.
+    top: String,
+    body: String,
+}
 
 impl Page {
     /// A page with nothing but its title.
     pub fn new(title: &str) -> Self {
-        let title = Escaped(title);
-        Self(format!("{BEGIN}<title>{title} - Buildhub</title>\n{STYLE}<h1>{title}</h1>\n"))
+        Self { title: Escaped(title).to_string(), top: String::new(), body: String::new() }
     }
 
     /// A paragraph.
@@ -51,38 +79,46 @@ impl Page {
             return self.paragraph(address);
         }
         let (address, text) = (Escaped(address), Escaped(text));
-        let _ = writeln!(self.0, "<p><a href=\"{address}\">{text}</a></p>");
+        let _ = writeln!(self.body, "<p><a href=\"{address}\">{text}</a></p>");
         self
     }
 
     /// A table of names and what belongs to them.
     #[must_use]
     pub fn table<'a>(mut self, rows: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        self.0.push_str("<table>\n");
+        self.body.push_str("<table>\n");
         for (name, value) in rows {
             let (name, value) = (Escaped(name), Escaped(value));
-            let _ = writeln!(self.0, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
+            let _ = writeln!(self.body, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
         }
-        self.0.push_str("</table>\n");
+        self.body.push_str("</table>\n");
         self
     }
 
     /// HTML of somebody else's, who has escaped what is in it.
     #[must_use]
     pub fn markup(mut self, html: &str) -> Self {
-        self.0.push_str(html);
-        self.0.push('\n');
+        self.body.push_str(html);
+        self.body.push('\n');
+        self
+    }
+
+    /// The same above the title: where one can go from here.
+    #[must_use]
+    pub fn navigation(mut self, html: &str) -> Self {
+        self.top.push_str(html);
+        self.top.push('\n');
         self
     }
 
     /// The finished page.
-    pub fn into_html(mut self) -> String {
-        self.0.push_str("</body>\n</html>\n");
-        self.0
+    pub fn into_html(self) -> String {
+        let Self { title, top, body } = self;
+        format!("{BEGIN}<title>{title} - Buildhub</title>\n{STYLE}{top}<h1>{title}</h1>\n{body}</body>\n</html>\n")
     }
 
     fn element(mut self, name: &str, text: &str) -> Self {
-        let _ = writeln!(self.0, "<{name}>{}</{name}>", Escaped(text));
+        let _ = writeln!(self.body, "<{name}>{}</{name}>", Escaped(text));
         self
     }
 }

@@ -31,6 +31,9 @@ const STABLE: u64 = 180;
 const STABLE_MAX: u64 = 7 * 24 * 60 * 60;
 /// Seconds after which a page of what is not over looks again.
 const LOOK_AGAIN: &str = "30";
+/// The same of a job that was asked for within the last minute: somebody is waiting for it, and most take a moment.
+const LOOK_SOON: &str = "3";
+const YOUNG: i64 = 60;
 
 /// A build or a request that waits, in one list.
 #[derive(Debug, Clone, Serialize)]
@@ -145,7 +148,12 @@ impl Api {
             Format::Json => Response::json(StatusCode::OK, &JobView::from(&job)),
             Format::Html => {
                 let answer = Response::page(StatusCode::OK, page::job(&self.frame(asked), &job));
-                looking_again(answer, job.is_open())
+                let is_young = asked.now.as_second().saturating_sub(job.when) < YOUNG;
+                if job.is_open() && is_young {
+                    answer.with(REFRESH, LOOK_SOON)
+                } else {
+                    looking_again(answer, job.is_open())
+                }
             }
         })
     }

@@ -12,7 +12,7 @@ use buildhub_core::{Deadline, Variables};
 use buildhub_http::{Http, HttpSettings};
 use buildhub_kinto::{Client, ClientSettings, Manifest};
 use buildhub_self_serve::action::Action;
-use buildhub_self_serve::backend::{Backend, Request};
+use buildhub_self_serve::backend::{Backend, Piece, Request, Start};
 use buildhub_self_serve::buildbot::{Buildbot, BuildbotSettings};
 use buildhub_self_serve::builds::Builds;
 use buildhub_self_serve::builds::refresh::Refresher;
@@ -29,6 +29,7 @@ const MANIFEST: &str = include_str!("../../self-serve.json");
 const LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) const REVISION: &str = "abcdef012345";
+pub(crate) const BUILDER: &str = "try linux64 build";
 
 /// All that self-serve is made of but its API.
 pub(crate) struct World {
@@ -120,6 +121,33 @@ impl World {
             }
         }
         found
+    }
+
+    /// A build of a builder of the branch `try` at the revision, in somebody's name; its request's number.
+    pub(crate) async fn begin(&self, number: u32, owner: &str) -> u64 {
+        let start = Start {
+            piece: Piece { job: 1_000_000, number },
+            builders: vec![BUILDER.to_owned()],
+            branch: Some("try".to_owned()),
+            revision: Some(REVISION.to_owned()),
+            reason: "a push".to_owned(),
+            priority: 0,
+            requester: owner.to_owned(),
+            properties: serde_json::Map::new(),
+        };
+        *self.backend.start(&start).await.unwrap().requests.values().next().unwrap()
+    }
+
+    /// One build that is over, one that runs, and a request that waits: a build's number, and two requests'.
+    pub(crate) async fn three(&self) -> (u64, u64, u64) {
+        let done = self.begin(1, "alice").await;
+        self.over(done).await;
+        self.master.hold(BUILDER).unwrap();
+        let running = self.begin(2, "alice").await;
+        self.build_of(running).await;
+        let pending = self.begin(3, "bob").await;
+        self.refresher.reconcile(Deadline::NONE).await.unwrap();
+        (self.build_of(done).await, running, pending)
     }
 
     pub(crate) async fn over(&self, request: u64) -> Request {

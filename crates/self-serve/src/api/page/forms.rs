@@ -16,6 +16,14 @@ pub(super) enum Field {
     Properties,
 }
 
+/// What may be asked for, below a heading of its own; whoever is not known is told why there is nothing.
+pub(super) fn actions(frame: &Frame<'_>, forms: &Markup) -> Markup {
+    html! {
+        h2 { "What to do" }
+        @if frame.person.is_some() { (forms) } @else { p { "Whoever is signed in can ask for something here." } }
+    }
+}
+
 /// A form with a button. It is there for those who are known alone: others are refused anyway.
 pub(super) fn form(
     frame: &Frame<'_>,
@@ -27,7 +35,7 @@ pub(super) fn form(
 ) -> Markup {
     html! {
         @if frame.person.is_some() {
-            form method="post" action=(action) {
+            form.(method.to_ascii_lowercase()) method="post" action=(action) {
                 @if method != "POST" { input type="hidden" name="_method" value=(method); }
                 @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
                 @for field in fields { (input(*field)) " " }

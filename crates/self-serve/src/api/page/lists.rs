@@ -4,8 +4,8 @@ use buildhub_core::web::Page;
 use jiff::civil::Date;
 use maud::html;
 
-use super::forms::{Field, form};
-use super::parts::{address, builds, encoded, length, moment, requests, revision as revision_link, status};
+use super::forms::{Field, actions, form};
+use super::parts::{address, builds, encoded, length, moment, requests, revision as revision_link, state, status};
 use super::single::{asked_for, outcome};
 use super::{Frame, framed, neighbour};
 use crate::action::Revision;
@@ -29,16 +29,16 @@ pub(in crate::api) fn jobs(frame: &Frame<'_>, jobs: &[Job], next: Option<&str>) 
         @if jobs.is_empty() { p { "Nothing was asked for yet." } }
         @else {
             table {
-                thead { tr { th { "Job" } th { "Asked for" } th { "By" } th { "When" } th { "State" } th { "Message" } } }
+                thead { tr { th { "Job" } th { "State" } th { "Asked for" } th { "By" } th { "When" } th { "Message" } } }
                 tbody {
                     @for job in jobs {
-                        @let (state, message) = outcome(job);
+                        @let (word, message) = outcome(job);
                         tr {
                             td { a href={ (frame.base) "/self-serve/jobs/" (job.number) } { (job.number) } }
+                            td { (state(word)) }
                             td { (asked_for(&job.action)) }
                             td { (job.who) }
                             td { (moment(frame, job.when)) }
-                            td { (state) }
                             td { (message.lines().next().unwrap_or_default()) }
                         }
                     }
@@ -77,6 +77,7 @@ pub(in crate::api) fn day(
 pub(in crate::api) fn revision(frame: &Frame<'_>, branch: &Branch<'_>, revision: &Revision, found: &Found) -> Page {
     let here = address(frame, branch, &format!("/rev/{revision}"));
     let link = branch.link(&revision.to_string());
+    let is_open = !found.pending.is_empty() || found.builds.iter().any(|build| build.endtime.is_none());
     let body = html! {
         p {
             @if !link.is_empty() { a href=(link) { "The revision" } " · " }
@@ -84,11 +85,13 @@ pub(in crate::api) fn revision(frame: &Frame<'_>, branch: &Branch<'_>, revision:
         }
         h2 { "Pending" } (requests(frame, branch, &found.pending))
         h2 { "Builds" } (builds(frame, branch, &found.builds))
-        (form(frame, "New builds", "POST", &here, &[], &[]))
-        (form(frame, "New nightly builds", "POST", &format!("{here}/nightly"), &[], &[Field::Priority(0)]))
-        (form(frame, "New profile-guided builds", "POST", &format!("{here}/pgo"), &[], &[Field::Priority(0)]))
-        (form(frame, "Cancel all that is open", "DELETE", &here, &[], &[]))
-        p { a href=(address(frame, branch, &format!("/builders?revision={revision}"))) { "One builder's build of it" } }
+        (actions(frame, &html! {
+            (form(frame, "New builds", "POST", &here, &[], &[]))
+            (form(frame, "New nightly builds", "POST", &format!("{here}/nightly"), &[], &[Field::Priority(0)]))
+            (form(frame, "New profile-guided builds", "POST", &format!("{here}/pgo"), &[], &[Field::Priority(0)]))
+            p { a href=(address(frame, branch, &format!("/builders?revision={revision}"))) { "One builder's build of it" } }
+            @if is_open { (form(frame, "Cancel all that is open", "DELETE", &here, &[], &[])) }
+        }))
     };
     framed(frame, &format!("{revision} on {}", branch.name), &body)
 }
@@ -134,21 +137,21 @@ pub(in crate::api) fn user(frame: &Frame<'_>, branch: &Branch<'_>, user: &str, f
 pub(in crate::api) fn recent(frame: &Frame<'_>, worker: Option<&str>, builds: &[Build]) -> Page {
     let body = html! {
         @if builds.is_empty() { p { "No builds." } }
-        table {
-            thead { tr { th { "Build" } th { "Builder" } th { "Worker" } th { "State" } th { "Began" } th { "Took" } } }
+        @else { table {
+            thead { tr { th { "Build" } th { "State" } th { "Builder" } th { "Worker" } th { "Began" } th { "Took" } } }
             tbody {
                 @for build in builds {
                     tr {
                         td { (build.build_id) }
+                        td { (status(build)) }
                         td { (build.buildername) " #" (build.buildnumber) }
                         td { (build.claimed_by_name.as_deref().unwrap_or("")) }
-                        td { (status(build)) }
                         td { (moment(frame, build.starttime)) }
                         td { @if let Some(end) = build.endtime { (length((end - build.starttime).max(0))) } }
                     }
                 }
             }
-        }
+        } }
     };
     let title = worker.map_or_else(|| "Recent builds".to_owned(), |worker| format!("Recent builds of {worker}"));
     framed(frame, &title, &body)
@@ -164,7 +167,7 @@ pub(in crate::api) fn runs(frame: &Frame<'_>, branch: &Branch<'_>, runs: &Runs) 
                 @for (name, run) in &runs.build_runs {
                     tr {
                         td { (revision_link(frame, branch, name.parse::<Revision>().ok().map(|revision| revision.to_string()))) }
-                        td { (run.results_str) }
+                        td { (state(run.results_str)) }
                         td { (run.is_complete) }
                         td { (length(run.duration)) }
                         td { (run.complete) }

@@ -97,14 +97,15 @@ fn framed(frame: &Frame<'_>, title: &str, body: &Markup) -> Page {
     let base = frame.base;
     let navigation = html! {
         nav {
-            a href={ (base) "/self-serve" } { "Self-serve" } " · "
-            a href={ (base) "/self-serve/branches" } { "Branches" } " · "
-            a href={ (base) "/self-serve/jobs" } { "Jobs" } " · "
+            a href={ (base) "/self-serve" } { "Self-serve" }
+            a href={ (base) "/self-serve/branches" } { "Branches" }
+            a href={ (base) "/recent" } { "Recent builds" }
+            a href={ (base) "/self-serve/jobs" } { "Jobs" }
             a href={ (base) "/reports/waittimes" } { "Wait times" }
-            @if let Some(person) = &frame.person { " · signed in as " strong { (person) } }
+            @if let Some(person) = &frame.person { span { "signed in as " strong { (person) } } }
         }
     };
-    Page::new(title).markup(&navigation.into_string()).markup(&body.0)
+    Page::new(title).navigation(&navigation.into_string()).markup(&body.0)
 }
 
 /// What `/self-serve` says to a person.
@@ -113,12 +114,10 @@ pub(super) fn home(frame: &Frame<'_>) -> Page {
         p { "Builds: seen, made again, cancelled, moved forward. Programs ask the same addresses with "
             code { "Accept: application/json" } "; what is asked for is a form or a JSON object, and may have an "
             code { "Idempotency-Key" } "." }
-        table {
-            thead { tr { th { "Method" } th { "Address" } th { "What" } } }
-            tbody {
-                @for Endpoint { method, path, what } in ENDPOINTS {
-                    tr { td { code { (method) } } td { code { (path) } } td { (what) } }
-                }
+        dl {
+            @for Endpoint { method, path, what } in ENDPOINTS {
+                dt { code { (method) " " (path) } }
+                dd { (what) }
             }
         }
     };

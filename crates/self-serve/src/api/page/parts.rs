@@ -46,11 +46,23 @@ pub(super) fn length(seconds: i64) -> String {
 }
 
 /// How a build is.
-pub(super) fn status(build: &Build) -> &'static str {
+pub(super) fn status(build: &Build) -> Markup {
     match build.state {
-        State::Complete => name(build.status),
-        State::Running | State::Pending => "running",
+        State::Complete => state(name(build.status)),
+        State::Running | State::Pending => state("running"),
     }
+}
+
+/// A state: a word with a sign, and a colour for those who see it.
+pub(super) fn state(word: &str) -> Markup {
+    let (sign, class) = match word {
+        "success" | "done" | "complete" | "yes" => ("✓", "state good"),
+        "failure" | "exception" | "failed" => ("✗", "state bad"),
+        "warnings" => ("!", "state bad"),
+        "running" | "open" | "pending" => ("…", "state open"),
+        _ => ("–", "state"),
+    };
+    html! { span class=(class) { (sign) " " (word) } }
 }
 
 /// A table of builds.
@@ -60,14 +72,14 @@ pub(super) fn builds(frame: &Frame<'_>, branch: &Branch<'_>, builds: &[Build]) -
             p { "No builds." }
         } @else {
             table {
-                thead { tr { th { "Build" } th { "Builder" } th { "Revision" } th { "State" } th { "Began" } th { "Took" } th { "Owner" } } }
+                thead { tr { th { "Build" } th { "State" } th { "Builder" } th { "Revision" } th { "Began" } th { "Took" } th { "Owner" } } }
                 tbody {
                     @for build in builds {
                         tr {
                             td { a href=(address(frame, branch, &format!("/build/{}", build.build_id))) { (build.build_id) } }
+                            td { (status(build)) }
                             td { (build.buildername) " #" (build.buildnumber) }
                             td { (revision(frame, branch, build.rev.as_ref().map(ToString::to_string))) }
-                            td { (status(build)) }
                             td { (moment(frame, build.starttime)) }
                             td { @if let Some(end) = build.endtime { (length((end - build.starttime).max(0))) } }
                             td { (owner(frame, branch, build.owner.as_deref())) }
@@ -122,11 +134,15 @@ pub(super) fn owner(frame: &Frame<'_>, branch: &Branch<'_>, owner: Option<&str>)
     }
 }
 
-/// A table of names and what belongs to them.
+/// A table of names and what belongs to them, without those to which nothing does.
 pub(super) fn facts(facts: &[(&str, Markup)]) -> Markup {
     html! {
         table {
-            tbody { @for (name, value) in facts { tr { th scope="row" { (name) } td { (value) } } } }
+            tbody {
+                @for (name, value) in facts {
+                    @if !value.0.trim().is_empty() { tr { th scope="row" { (name) } td { (value) } } }
+                }
+            }
         }
     }
 }

@@ -7,9 +7,9 @@ use super::parts::length;
 use super::{Frame, framed};
 use crate::reports::waits::{Platform, Waits};
 
-/// The width of a bar that is all of a platform's builds, in pixels.
+/// The width of a bar that is all of a platform's builds, in units of its own: on the screen it is as wide as the page.
 const WIDTH: u64 = 600;
-/// The height of a bar, and its distance to the next.
+/// The height of a bar, likewise.
 const HEIGHT: u64 = 22;
 /// Shades of the shortest waits to the longest: they differ without colour too.
 const SHADES: [&str; 9] =
@@ -21,7 +21,9 @@ pub(in crate::api) fn waits(frame: &Frame<'_>, pool: &str, waits: &Waits, is_cut
         p { (waits.total) " builds of the last " (length(waits.endtime - waits.starttime)) ", by how long they waited; "
             (waits.pending.len()) " wait still. " (waits.no_changes) " that somebody asked for by hand are left out." }
         @if is_cut { p { "There were more builds than a report is made of: it is of a part of them." } }
+        @if !waits.platforms.is_empty() {
         @for (name, platform) in &waits.platforms { (bar(name, platform, waits.mpb)) }
+        p { @for &block in waits.wt.keys() { (key(block, waits.mpb)) } }
         table {
             thead { tr { th { "Platform" } th { "Builds" } @for block in waits.wt.keys() { th { (block) " min" } } } }
             tbody {
@@ -34,6 +36,7 @@ pub(in crate::api) fn waits(frame: &Frame<'_>, pool: &str, waits: &Waits, is_cut
                 }
             }
         }
+        }
     };
     framed(frame, &format!("Wait times of {pool}"), &body)
 }
@@ -44,7 +47,7 @@ fn bar(name: &str, platform: &Platform, minutes: u32) -> Markup {
     html! {
         figure {
             figcaption { (name) " (" (platform.total) ")" }
-            svg role="img" aria-label={ "Waits of " (name) } width=(WIDTH) height=(HEIGHT) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } {
+            svg role="img" aria-label={ "Waits of " (name) } viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" {
                 @for piece in pieces {
                     rect x=(piece.at) y="0" width=(piece.width) height=(HEIGHT) fill=(piece.shade) {
                         title { (piece.block) " minutes or more: " (piece.count) }
@@ -71,9 +74,28 @@ fn pieces(platform: &Platform, minutes: u32) -> Vec<Piece> {
     for (&block, known) in &platform.wt {
         let at = before * WIDTH / total;
         before += known.total;
-        let shade = usize::try_from(block / minutes.max(1)).unwrap_or(usize::MAX).min(SHADES.len() - 1);
-        let shade = SHADES.get(shade).copied().unwrap_or("#000");
-        pieces.push(Piece { at, width: before * WIDTH / total - at, shade, block, count: known.total });
+        pieces.push(Piece {
+            at,
+            width: before * WIDTH / total - at,
+            shade: shade(block, minutes),
+            block,
+            count: known.total,
+        });
     }
     pieces
+}
+
+/// What a shade stands for.
+fn key(block: u32, minutes: u32) -> Markup {
+    html! {
+        span.key {
+            svg viewBox="0 0 5 4" aria-hidden="true" { rect width="5" height="4" fill=(shade(block, minutes)) {} }
+            (block) " minutes or more"
+        }
+    }
+}
+
+fn shade(block: u32, minutes: u32) -> &'static str {
+    let number = usize::try_from(block / minutes.max(1)).unwrap_or(usize::MAX).min(SHADES.len() - 1);
+    SHADES.get(number).copied().unwrap_or("#000")
 }

@@ -2,9 +2,10 @@
 
 use buildhub_core::web::Page;
 use maud::html;
+use serde_json::Value;
 
-use super::forms::{Field, form};
-use super::parts::{address, facts, length, moment, owner, revision, status};
+use super::forms::{Field, actions, form};
+use super::parts::{address, facts, length, moment, owner, revision, state, status};
 use super::{Frame, framed};
 use crate::action::{Action, Revision};
 use crate::builds::{Build, Request, State};
@@ -17,7 +18,7 @@ pub(in crate::api) fn build(frame: &Frame<'_>, branch: &Branch<'_>, build: &Buil
     let took = build.endtime.map(|end| length((end - build.starttime).max(0)));
     let body = html! {
         (facts(&[
-            ("State", html! { strong { (status(build)) } }),
+            ("State", status(build)),
             ("Builder", html! { (build.buildername) " #" (build.buildnumber) }),
             ("Revision", revision(frame, branch, build.rev.as_ref().map(ToString::to_string))),
             ("Began", moment(frame, build.starttime)),
@@ -31,9 +32,11 @@ pub(in crate::api) fn build(frame: &Frame<'_>, branch: &Branch<'_>, build: &Buil
                 }
             }),
         ]))
-        (form(frame, "Build again", "POST", &address(frame, branch, "/build"),
-            &[("build_id", build.build_id.to_string())], &[Field::Count, Field::Priority(0)]))
-        @if build.endtime.is_none() { (form(frame, "Stop", "DELETE", &here, &[], &[])) }
+        (actions(frame, &html! {
+            (form(frame, "Build again", "POST", &address(frame, branch, "/build"),
+                &[("build_id", build.build_id.to_string())], &[Field::Count, Field::Priority(0)]))
+            @if build.endtime.is_none() { (form(frame, "Stop", "DELETE", &here, &[], &[])) }
+        }))
     };
     framed(frame, &format!("Build {} on {}", build.build_id, branch.name), &body)
 }
@@ -41,15 +44,10 @@ pub(in crate::api) fn build(frame: &Frame<'_>, branch: &Branch<'_>, build: &Buil
 /// A request, and what may be done with it.
 pub(in crate::api) fn request(frame: &Frame<'_>, branch: &Branch<'_>, request: &Request) -> Page {
     let here = address(frame, branch, &format!("/request/{}", request.request_id));
-    let state = match request.state {
-        State::Pending => "pending",
-        State::Running => "running",
-        State::Complete => "complete",
-    };
     let properties = request.properties.iter().flatten().map(|(name, value)| (name.as_str(), value.to_string()));
     let body = html! {
         (facts(&[
-            ("State", html! { strong { (state) } }),
+            ("State", state(request.state.name())),
             ("Builder", html! { (request.buildername) }),
             ("Revision", revision(frame, branch, request.rev.as_ref().map(ToString::to_string))),
             ("Priority", html! { (request.priority) }),
@@ -62,12 +60,14 @@ pub(in crate::api) fn request(frame: &Frame<'_>, branch: &Branch<'_>, request: &
                 }
             }),
         ]))
-        (form(frame, "Request again", "POST", &address(frame, branch, "/request"),
-            &[("request_id", request.request_id.to_string())], &[Field::Count, Field::Priority(0)]))
-        @if request.state == State::Pending {
-            (form(frame, "Change priority", "PUT", &here, &[], &[Field::Priority(request.priority)]))
-        }
-        @if request.state != State::Complete { (form(frame, "Cancel", "DELETE", &here, &[], &[])) }
+        (actions(frame, &html! {
+            (form(frame, "Request again", "POST", &address(frame, branch, "/request"),
+                &[("request_id", request.request_id.to_string())], &[Field::Count, Field::Priority(0)]))
+            @if request.state == State::Pending {
+                (form(frame, "Change priority", "PUT", &here, &[], &[Field::Priority(request.priority)]))
+            }
+            @if request.state != State::Complete { (form(frame, "Cancel", "DELETE", &here, &[], &[])) }
+        }))
         h2 { "Properties" }
         table { tbody { @for (name, value) in properties { tr { th scope="row" { (name) } td { code { (value) } } } } } }
     };
@@ -76,10 +76,10 @@ pub(in crate::api) fn request(frame: &Frame<'_>, branch: &Branch<'_>, request: &
 
 /// A job, and what became of it.
 pub(in crate::api) fn job(frame: &Frame<'_>, job: &Job) -> Page {
-    let (state, message) = outcome(job);
+    let (word, message) = outcome(job);
     let body = html! {
         (facts(&[
-            ("State", html! { strong { (state) } }),
+            ("State", state(word)),
             ("Asked for", html! { (asked_for(&job.action)) }),
             ("By", html! { (job.who) }),
             ("When", moment(frame, job.when)),
@@ -89,10 +89,23 @@ pub(in crate::api) fn job(frame: &Frame<'_>, job: &Job) -> Page {
         ]))
         @if !job.steps.is_empty() {
             h2 { "Steps" }
-            table { tbody { @for (name, done) in &job.steps { tr { th scope="row" { (name) } td { code { (done) } } } } } }
+            table { tbody { @for (name, done) in &job.steps { tr { th scope="row" { (name) } td { (step(done)) } } } } }
         }
     };
     framed(frame, &format!("Job {}", job.number), &body)
+}
+
+/// What a step of a job did: `requests 5, 6; set 3`.
+fn step(done: &Value) -> String {
+    match done {
+        Value::Object(parts) => {
+            let parts: Vec<_> = parts.iter().map(|(name, value)| format!("{name} {}", step(value))).collect();
+            parts.join("; ")
+        }
+        Value::Array(values) => values.iter().map(step).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// How a job is, in a word, and what is said of it.
@@ -140,8 +153,8 @@ pub(in crate::api) fn is_done(
     let word = |is: bool| if is { "yes" } else { "no" };
     let body = facts(&[
         ("Revision", revision(frame, branch, Some(of.to_string()))),
-        ("Complete", html! { strong { (word(complete)) } }),
-        ("Passed", html! { strong { (word(passed)) } }),
+        ("Complete", state(word(complete))),
+        ("Passed", state(word(passed))),
         ("Quiet for", html! { (delay) " seconds" }),
     ]);
     framed(frame, &format!("Is {of} on {} done?", branch.name), &body)
