@@ -56,7 +56,7 @@ pub(super) fn status(build: &Build) -> Markup {
 /// A state: a word with a sign, and a colour for those who see it.
 pub(super) fn state(word: &str) -> Markup {
     let (sign, class) = match word {
-        "success" | "done" | "complete" | "yes" => ("✓", "state good"),
+        "success" | "done" | "yes" => ("✓", "state good"),
         "failure" | "exception" | "failed" => ("✗", "state bad"),
         "warnings" => ("!", "state bad"),
         "running" | "open" | "pending" => ("…", "state open"),
