@@ -14,6 +14,9 @@ use tokio::process::Command;
 use crate::process::{Process, ServerError, free_port, local_client, root};
 use database::Database;
 
+/// How often a start is tried, since a port that was free may be taken before the server has it.
+const TRIES: usize = 3;
+
 /// What a Kinto keeps its records in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -48,10 +51,17 @@ impl KintoServer {
             Backend::Postgresql => Some(Database::start(folder.path().join("postgresql")).await?),
         };
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let port = free_port()?;
         let run = Run { backend, settings: &settings, database: database.as_ref(), folder: folder.path() };
         run.migrate().await?;
-        let process = run.serve(port).await?;
+        let mut tries = 1..=TRIES;
+        let (port, process) = loop {
+            let port = free_port()?;
+            match run.serve(port).await {
+                Ok(process) => break (port, process),
+                Err(error) if tries.next().is_none() => return Err(error),
+                Err(_) => {}
+            }
+        };
         Ok(Self { backend, settings, port, process, database, folder })
     }
 
