@@ -261,6 +261,8 @@ impl Refresher {
         for _ in 0..NEW_MAX / PAGE {
             let new = self.backend.requests_since(last, PAGE).await?;
             let (Some(highest), is_last) = (new.iter().max().copied(), new.len() < PAGE) else { return Ok(()) };
+            let known = self.known(last, highest).await?;
+            let new = new.into_iter().filter(|id| !known.contains(id)).collect();
             let turn = self.refresh_all(new, deadline).await?;
             done.new += turn.refreshed;
             done.faults += turn.faults;
@@ -276,6 +278,14 @@ impl Refresher {
         }
         done.is_partial = true;
         Ok(())
+    }
+
+    /// Those of a page of requests that are known: they are over, or among the open ones.
+    async fn known(&self, after: u64, last: u64) -> Result<BTreeSet<u64>, KintoError> {
+        let query = Query::new().gt("request_id", after).max("request_id", last).sort(["request_id"]);
+        let query = query.fields(["request_id", "priority", "claimed_at"]);
+        let known: Vec<Known> = list(&self.builds.requests, query, PAGE).await?;
+        Ok(known.into_iter().map(|known| known.request_id).collect())
     }
 
     /// Refreshes each, several at a time. Where the build system or the store can be asked no more, that is the error; one
