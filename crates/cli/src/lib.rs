@@ -12,11 +12,13 @@
 //! | [`arguments`] | the command line, made from them |
 //! | `commands` | one file a command |
 //! | `bar`, `summary` | how far it is, and what was done |
+//! | `printable` | what others wrote, as a terminal may have it |
 
 pub mod arguments;
 mod bar;
 mod commands;
 mod error;
+mod printable;
 mod summary;
 pub mod variables;
 

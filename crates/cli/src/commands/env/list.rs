@@ -11,6 +11,7 @@ use indicatif::BinaryBytes;
 
 use super::{EnvError, catalogue, is_json, question};
 use crate::CommandError;
+use crate::printable::printable;
 
 /// Digits of a hash that tell it apart.
 const SHORT: usize = 12;
@@ -30,7 +31,7 @@ pub(super) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
             writeln!(output, "{line}").map_err(CommandError::Output)?;
         }
     } else if !found.is_empty() {
-        writeln!(output, "{}", table(&found)).map_err(CommandError::Output)?;
+        writeln!(output, "{}", printable(&table(&found))).map_err(CommandError::Output)?;
     }
     Ok(!found.is_empty())
 }

@@ -22,6 +22,7 @@ use clap::ArgMatches;
 use serde::Serialize;
 
 use crate::CommandError;
+use crate::printable::printable;
 
 /// Why something about environments cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +170,10 @@ fn is_json(matches: &ArgMatches) -> bool {
 
 /// Writes the result: JSON where it is for a program, else text.
 fn write(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-    let text =
-        if json { serde_json::to_string(value).map_err(|error| CommandError::Output(error.into()))? } else { text() };
+    let text = if json {
+        serde_json::to_string(value).map_err(|error| CommandError::Output(error.into()))?
+    } else {
+        printable(&text())
+    };
     writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n')).map_err(CommandError::Output)
 }

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use buildhub_releases::Record;
 use comfy_table::{Table, presets};
 
+use crate::printable::printable;
+
 /// Characters of a revision that tell it apart.
 const SHORT_REVISION: usize = 12;
 
@@ -55,7 +57,7 @@ impl Writer {
             revision.get(..SHORT_REVISION).unwrap_or(&revision).to_owned(),
         ]);
         if table.row_count() >= BLOCK {
-            writeln!(self.output, "{table}")?;
+            writeln!(self.output, "{}", printable(table))?;
             *table = blank();
         }
         if self.addresses.len() < MAX_ADDRESSES {
@@ -68,11 +70,11 @@ impl Writer {
     pub(super) fn finish(mut self, limit: usize) -> io::Result<usize> {
         if let Some(table) = &self.table {
             if !table.is_empty() {
-                writeln!(self.output, "{table}")?;
+                writeln!(self.output, "{}", printable(table))?;
             }
             if self.written <= MAX_ADDRESSES {
                 for address in &self.addresses {
-                    writeln!(self.output, "{address}")?;
+                    writeln!(self.output, "{}", printable(address))?;
                 }
             }
             let more = if self.written == limit { "; there may be more: --limit 0 shows all" } else { "" };

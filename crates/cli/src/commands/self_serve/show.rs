@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::printable::printable;
+
 /// Shows what a command of that name has found: a table on a terminal, JSON elsewhere.
 pub(super) fn show(name: &str, found: &Value, json: bool) -> std::io::Result<()> {
     let mut output = std::io::stdout().lock();
@@ -14,23 +16,31 @@ pub(super) fn show(name: &str, found: &Value, json: bool) -> std::io::Result<()>
         let text = if output.is_terminal() { format!("{found:#}") } else { found.to_string() };
         return writeln!(output, "{text}");
     }
+    writeln!(output, "{}", printable(&shown(name, found)))
+}
+
+/// What a person sees.
+fn shown(name: &str, found: &Value) -> String {
     match (name, found) {
-        ("branches", Value::Object(branches)) => branches.keys().try_for_each(|name| writeln!(output, "{name}")),
-        ("builders", Value::Array(names)) => names.iter().try_for_each(|name| writeln!(output, "{}", text(name))),
-        ("builds", Value::Array(items)) => writeln!(output, "{}", builds(items)),
-        ("builds", Value::Object(classes)) => classes.iter().try_for_each(|(class, items)| {
-            writeln!(output, "{class}\n{}", builds(items.as_array().map_or(&[], Vec::as_slice)))
-        }),
-        ("jobs", Value::Array(items)) => writeln!(output, "{}", jobs(items)),
-        ("job", job) => writeln!(output, "{}", said(job)),
+        ("branches", Value::Object(branches)) => branches.keys().cloned().collect::<Vec<_>>().join("\n"),
+        ("builders", Value::Array(names)) => names.iter().map(text).collect::<Vec<_>>().join("\n"),
+        ("builds", Value::Array(items)) => builds(items).to_string(),
+        ("builds", Value::Object(classes)) => {
+            let class = |(class, items): (&String, &Value)| {
+                format!("{class}\n{}", builds(items.as_array().map_or(&[], Vec::as_slice)))
+            };
+            classes.iter().map(class).collect::<Vec<_>>().join("\n")
+        }
+        ("jobs", Value::Array(items)) => jobs(items).to_string(),
+        ("job", job) => said(job),
         (_, Value::Object(fields)) => {
             let mut table = bare();
             for (name, value) in fields {
                 table.add_row([name.clone(), text(value)]);
             }
-            writeln!(output, "{table}")
+            table.to_string()
         }
-        (_, other) => writeln!(output, "{other:#}"),
+        (_, other) => format!("{other:#}"),
     }
 }
 
