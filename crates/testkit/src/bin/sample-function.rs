@@ -49,12 +49,20 @@ async fn handle(payload: Value) -> Result<Result<Value, String>, Fault> {
         let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let message: Value = serde_json::from_str(text("/body"))?;
         let name = message.get("name").and_then(Value::as_str).unwrap_or_default();
-        let receives: u64 = text("/attributes/ApproximateReceiveCount").parse()?;
-        let still = |what: &str| message.get(what).and_then(Value::as_u64).is_some_and(|times| receives <= times);
+        let mut tries: usize = text("/attributes/ApproximateReceiveCount").parse()?;
         if let Some(path) = message.get("log").and_then(Value::as_str) {
             let mut file = std::fs::File::options().create(true).append(true).open(path)?;
             writeln!(file, "{name}")?;
+            // A message that was received and got lost on its way here was not tried.
+            tries = std::fs::read_to_string(path)?.lines().filter(|line| *line == name).count();
         }
+        let still = |what: &str| {
+            message
+                .get(what)
+                .and_then(Value::as_u64)
+                .and_then(|times| usize::try_from(times).ok())
+                .is_some_and(|times| tries <= times)
+        };
         if let Some(path) = message.get("until").and_then(Value::as_str) {
             wait_for(Path::new(path)).await;
         }
