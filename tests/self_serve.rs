@@ -303,7 +303,9 @@ async fn cancelled(site: &Site, open: &[u64]) {
     let known = site.master.get(&format!("builds/{build}")).await.unwrap();
     assert_eq!(known["builds"][0]["results"], CANCELLED, "{known}");
 
-    let rest = site.alice(&["cancel", "try", "--revision", REVISION, "--wait"]).await;
+    let all = ["cancel", "try", "--revision", REVISION, "--wait"];
+    assert_eq!(site.alice(&all).await.code, 1, "all of a revision is for an administrator to end");
+    let rest = site.run(Some(&token_of("carol", &["sheriffs"])), &all).await;
     assert_eq!(rest.json()["complete_data"]["body"]["msg"], format!("{}: Ok", open[2]));
     assert_eq!(site.request(open[2]).await["results"], CANCELLED);
     let nothing = site.alice(&["cancel", "try", "--request", &open[2].to_string(), "--wait"]).await;

@@ -1,7 +1,8 @@
 //! Who may do what: one table.
 //!
 //! Everyone whom a verified source names may make builds. Only whoever owns a build, or an administrator, may end it or
-//! move it. All of a revision may be ended by whoever owns all of it that is open.
+//! move it; only an administrator may end everything of a revision, for it may be several people's, and what is known of
+//! it may be a minute old.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -35,6 +36,8 @@ pub enum Need {
     Name,
     /// The owner, or an administrator.
     Ownership,
+    /// An administrator.
+    Admin,
 }
 
 /// What each action needs.
@@ -46,7 +49,8 @@ pub fn need(kind: Kind) -> Need {
         | Kind::NewNightlyAtRevision
         | Kind::NewPgobuildAtRevision
         | Kind::NewBuildForBuilder => Need::Name,
-        Kind::Reprioritize | Kind::CancelRequest | Kind::CancelBuild | Kind::CancelRevision => Need::Ownership,
+        Kind::Reprioritize | Kind::CancelRequest | Kind::CancelBuild => Need::Ownership,
+        Kind::CancelRevision => Need::Admin,
     }
 }
 
@@ -55,6 +59,7 @@ pub fn may(kind: Kind, standing: Standing) -> bool {
     match need(kind) {
         Need::Name => true,
         Need::Ownership => standing != Standing::Other,
+        Need::Admin => standing == Standing::Admin,
     }
 }
 
@@ -118,7 +123,7 @@ mod tests {
             (Kind::CancelBuild, true, false),
             (Kind::RebuildBuild, true, true),
             (Kind::RebuildRequest, true, true),
-            (Kind::CancelRevision, true, false),
+            (Kind::CancelRevision, false, false),
             (Kind::NewBuildAtRevision, true, true),
             (Kind::NewNightlyAtRevision, true, true),
             (Kind::NewPgobuildAtRevision, true, true),

@@ -351,9 +351,12 @@ async fn builds_are_ended_and_moved_by_whoever_may() {
     for request in [mine, theirs] {
         assert!(site.world.backend.request(request).await.unwrap().unwrap().completed.is_some());
     }
-    // Where nothing is open there is nothing to protect.
-    let answer = ask(Method::DELETE, "rev/ffffffffffff").by("carol").answer().await;
-    assert_eq!(site.carry_out(&answer).await, json!([false, "No requests to cancel"]));
+    // What nobody has told of yet is protected too.
+    let unseen = site.world.begin(7, "bob").await;
+    for person in ["alice", "carol"] {
+        assert_eq!(ask(Method::DELETE, &path).by(person).refusal().await.0, 403, "{person}");
+    }
+    assert!(site.world.backend.request(unseen).await.unwrap().unwrap().completed.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,11 +8,11 @@ use super::fault::Fault;
 use super::fields::Fields;
 use super::find::{branch_of, unreadable};
 use super::format::Format;
-use super::read::{LISTED_MAX, revision_of};
+use super::read::revision_of;
 use super::route::Place;
 use super::{Api, Asked, origin};
 use crate::access::{self, Person};
-use crate::action::{Action, Kind, Revision};
+use crate::action::{Action, Kind};
 use crate::builds::State;
 use crate::config::{Branch, Snapshot};
 use crate::jobs::{Asked as Taken, Job, JobsError};
@@ -28,15 +28,13 @@ struct Wish {
     action: Action,
     /// Who owns all that it acts on.
     owners: Vec<String>,
-    /// Whether there is nothing that it would act on.
-    is_idle: bool,
     /// Why it cannot be now, if so.
     ruled_out: Option<&'static str>,
 }
 
 impl From<Action> for Wish {
     fn from(action: Action) -> Self {
-        Self { action, owners: Vec::new(), is_idle: false, ruled_out: None }
+        Self { action, owners: Vec::new(), ruled_out: None }
     }
 }
 
@@ -99,9 +97,7 @@ impl Api {
             }
             Place::Revision(revision) if *method == Method::DELETE => {
                 let revision = revision_of(&revision)?;
-                let owners = self.owners_of(branch, &revision).await?;
-                let (is_idle, owners) = (owners.is_none(), owners.unwrap_or_default());
-                Ok(Wish { owners, is_idle, ..Action::CancelRevision { branch: name(), revision }.into() })
+                Ok(Action::CancelRevision { branch: name(), revision }.into())
             }
             Place::Revision(revision) => {
                 Ok(Action::NewBuildAtRevision { branch: name(), revision: revision_of(&revision)? }.into())
@@ -144,20 +140,6 @@ impl Api {
         Ok(Wish { owners, ruled_out, ..Action::Reprioritize { brid, priority }.into() })
     }
 
-    /// Who owns all that is open of a revision: somebody, if all of it is one person's. `None` where nothing is open.
-    async fn owners_of(&self, branch: &Branch<'_>, revision: &Revision) -> Result<Option<Vec<String>>, Fault> {
-        let found = self.parts.builds.of_revision(&branch.spellings(), revision, LISTED_MAX).await;
-        let found = found.map_err(|error| unreadable(&error))?;
-        if found.builds.len() >= LISTED_MAX || found.pending.len() >= LISTED_MAX {
-            return Ok(Some(Vec::new()));
-        }
-        let running = found.builds.into_iter().filter(|build| build.endtime.is_none()).map(|build| build.owner);
-        let mut owners = running.chain(found.pending.into_iter().map(|request| request.owner));
-        let Some(first) = owners.next() else { return Ok(None) };
-        let is_one = owners.all(|owner| owner == first);
-        Ok(Some(first.filter(|_| is_one).into_iter().collect()))
-    }
-
     /// Whether a branch has a builder.
     async fn check_builder(&self, snapshot: &Snapshot, branch: &Branch<'_>, name: &str) -> Result<(), Fault> {
         let builders = snapshot.builders_of(branch, self.parts.backend.as_ref()).await;
@@ -173,14 +155,12 @@ impl Api {
         let owners: Vec<&str> = wish.owners.iter().map(String::as_str).collect();
         let standing = self.settings.admins.standing(person, &owners);
         let kind = wish.action.kind();
-        if wish.is_idle || access::may(kind, standing) {
+        if access::may(kind, standing) {
             return Ok(());
         }
         tracing::warn!(who = person.name, action = ?wish.action, ?standing, "refused: who asks may not do that");
         Err(Fault::denied(match kind {
-            Kind::CancelRevision => {
-                "ACCESS DENIED! Only an administrator, or whoever owns all that is open of it, may do that"
-            }
+            Kind::CancelRevision => "ACCESS DENIED! Only an administrator may do that",
             _ => "ACCESS DENIED! Only its owner or an administrator may do that",
         }))
     }
