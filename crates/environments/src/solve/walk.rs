@@ -152,8 +152,9 @@ impl Walk<'_, '_, '_> {
                 continue;
             }
             self.choose(&open)?;
-            // Look at all again, this one included.
-            (at, seen) = (index, 0);
+            // Look at all again, from the next one on, also where the choice failed and this one is still open: so does
+            // libsolv.
+            seen = 0;
         }
     }
 
