@@ -123,6 +123,27 @@ async fn a_fifo_group_waits_for_its_message_in_flight_and_another_group_does_not
 }
 
 #[tokio::test]
+async fn what_nobody_answered_comes_again_in_the_order_of_its_group() {
+    let moto = Moto::start().await.unwrap();
+    let settings = QueueSettings { visibility: 1, fifo: true, ..QueueSettings::default() };
+    let queue = moto.create_queue("records.fifo", &settings).await.unwrap();
+    for body in ["a1", "a2", "a3"] {
+        moto.send(&queue, body, Some("a")).await.unwrap();
+    }
+    // Whoever took the first two is never heard of again.
+    assert_eq!(moto.receive(&queue, 2).await.unwrap().len(), 2);
+    let mut turn = tokio::time::interval(Duration::from_millis(20));
+    while moto.counts(&queue).await.unwrap() != (Counts { visible: 3, in_flight: 0 }) {
+        turn.tick().await;
+    }
+    for body in ["a1", "a2", "a3"] {
+        let message = next(&moto, &queue).await;
+        assert_eq!(message.body, body);
+        moto.delete(&queue, &message.receipt).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn secrets_and_parameters_are_known_by_their_arns() {
     let moto = Moto::start().await.unwrap();
     let secret = moto.create_secret("buildhub/auth", "user:pass").await.unwrap();
