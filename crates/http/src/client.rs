@@ -51,10 +51,17 @@ impl Http {
     fn make(settings: &HttpSettings, guard: Option<Guard>) -> Result<Self, HttpError> {
         // Whoever comes first in the process installs a provider; a second one is no fault, for it is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = match builder(settings, guard.as_ref()).build() {
-            Ok(client) => client,
-            Err(error) => without_certificates(settings, guard.as_ref(), &error)?,
+        let builder = builder(settings, guard.as_ref());
+        let builder = match settings.trust.tls() {
+            Ok(tls) => builder.tls_backend_preconfigured(tls),
+            Err(reason) => without_certificates(builder, &reason),
         };
+        let client = builder.build().map_err(|error| HttpError {
+            method: reqwest::Method::GET,
+            url: "(no address)".to_owned(),
+            attempts: 0,
+            cause: Cause::Unusable(error),
+        })?;
         Ok(Self { client, settings: Arc::new(settings.clone()), guard, heed: None, not_before: Arc::default() })
     }
 
@@ -265,17 +272,7 @@ fn builder(settings: &HttpSettings, guard: Option<&Guard>) -> ClientBuilder {
 
 /// A client that trusts nobody: the way out on a system without a certificate store, where `https://` cannot work
 /// but a Kinto on the same machine can.
-fn without_certificates(
-    settings: &HttpSettings,
-    guard: Option<&Guard>,
-    reason: &reqwest::Error,
-) -> Result<Client, HttpError> {
-    let client = builder(settings, guard).tls_certs_only([]).build().map_err(|error| HttpError {
-        method: reqwest::Method::GET,
-        url: "(no address)".to_owned(),
-        attempts: 0,
-        cause: Cause::Unusable(error),
-    })?;
+fn without_certificates(builder: ClientBuilder, reason: &rustls::Error) -> ClientBuilder {
     tracing::warn!(%reason, "no certificates found: https will fail until the system has some (ca-certificates)");
-    Ok(client)
+    builder.tls_certs_only([])
 }

@@ -22,6 +22,7 @@
 //! | [`request`] | [`Request`], [`Repeat`] |
 //! | [`answer`] | [`Answer`] (read whole) and [`Streamed`] (read as it comes) |
 //! | [`schedule`] | how long to wait before the next attempt |
+//! | [`Trust`] | whose certificates are believed |
 //! | [`guard`] | [`Guard`]: which machines may be connected to |
 //! | [`error`] | [`HttpError`] |
 //!
@@ -34,6 +35,7 @@ pub mod guard;
 pub mod request;
 pub mod schedule;
 mod settings;
+mod trust;
 
 pub use answer::{Answer, Streamed};
 pub use client::Http;
@@ -42,4 +44,5 @@ pub use guard::{Forbidden, Guard};
 pub use request::{Repeat, Request};
 pub use reqwest::{Method, StatusCode, header};
 pub use settings::HttpSettings;
+pub use trust::Trust;
 pub use url::Url;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Trust;
+
 /// Limits of one [`Http`](crate::Http).
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -26,6 +28,8 @@ pub struct HttpSettings {
     pub idle_connections: usize,
     /// The `User-Agent`.
     pub user_agent: String,
+    /// Whose certificates are believed. Clients of cloned settings share what was read of them.
+    pub trust: Trust,
 }
 
 impl Default for HttpSettings {
@@ -41,6 +45,7 @@ impl Default for HttpSettings {
             redirects: 5,
             idle_connections: 32,
             user_agent: concat!("buildhub/", env!("CARGO_PKG_VERSION")).to_owned(),
+            trust: Trust::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod api;
 mod documents;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,30 @@ const MANIFEST: &str = include_str!("../self-serve.json");
 
 /// How long one request to a Kinto or a master may take where nothing else is said. Neither has anything to say that takes
 /// minutes, and whoever waits for a page does not.
-const PATIENCE: u64 = 30;
+const PATIENCE: NonZeroU64 = NonZeroU64::new(30).unwrap();
+
+/// What the API and the agent both stand on. Their clients share the system's certificates, read once.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// The store.
+    pub store: StoreSettings,
+    /// The build system.
+    pub backend: BackendSettings,
+    /// The site's documents.
+    pub documents: DocumentsSettings,
+}
+
+impl Connections {
+    /// Reads them.
+    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
+        let http = http(vars)?;
+        Ok(Self {
+            store: StoreSettings::from_variables(vars, http.clone())?,
+            backend: BackendSettings::from_variables(vars, http.clone())?,
+            documents: DocumentsSettings::from_variables(vars, http)?,
+        })
+    }
+}
 
 /// The store of jobs and of what is known of builds.
 #[derive(Debug, Clone)]
@@ -45,8 +69,7 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    /// Reads them.
-    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
+    fn from_variables(vars: &Variables, http: HttpSettings) -> Result<Self, SettingError> {
         let server = address(vars, SERVER, Some("http://localhost:8888/v1"))?;
         let allowed = || "it is user:password, or Bearer TOKEN".to_owned();
         let auth: Auth = vars
@@ -54,7 +77,7 @@ impl StoreSettings {
             .unwrap_or("user:pass")
             .parse()
             .map_err(|_| SettingError::InvalidSecret { name: AUTH, allowed: allowed() })?;
-        let kinto = ClientSettings { http: http(vars)?, ..ClientSettings::new(server, auth) };
+        let kinto = ClientSettings { http, ..ClientSettings::new(server, auth) };
         let bucket = vars.get(BUCKET).unwrap_or(default_of(BUCKET)).to_owned();
         Ok(Self { kinto, bucket, initialise: vars.flag(INITIALISE, true)? })
     }
@@ -79,8 +102,7 @@ pub enum BackendSettings {
 }
 
 impl BackendSettings {
-    /// Reads them.
-    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
+    fn from_variables(vars: &Variables, http: HttpSettings) -> Result<Self, SettingError> {
         match vars.get(SYSTEM).unwrap_or(default_of(SYSTEM)) {
             "buildbot" => {}
             other => return Err(SettingError::invalid(SYSTEM, other, "there is one kind: buildbot")),
@@ -88,7 +110,7 @@ impl BackendSettings {
         let url = address(vars, BUILDBOT, None)?;
         let login = vars.get(LOGIN).map(str::parse).transpose();
         let login = login.map_err(|error| SettingError::InvalidSecret { name: LOGIN, allowed: format!("{error}") })?;
-        Ok(Self::Buildbot(BuildbotSettings { url, login, http: http(vars)? }))
+        Ok(Self::Buildbot(BuildbotSettings { url, login, http }))
     }
 
     /// The build system. Nothing is sent yet.
@@ -107,9 +129,9 @@ pub fn queue(vars: &Variables) -> Result<String, SettingError> {
 
 fn http(vars: &Variables) -> Result<HttpSettings, SettingError> {
     let retries = vars.parse("NB_RETRY_REQUEST", 3, "it is a whole number, 0 or more")?;
-    let seconds = vars.parse("TIMEOUT_SECONDS", PATIENCE, "it is a whole number, 1 or more")?;
-    let timeout = Duration::from_secs(seconds.clamp(1, PATIENCE));
-    Ok(HttpSettings { retries, timeout, ..HttpSettings::default() })
+    let allowed = "it is a whole number, 1 or more";
+    let seconds: NonZeroU64 = vars.parse("TIMEOUT_SECONDS", PATIENCE, allowed)?;
+    Ok(HttpSettings { retries, timeout: Duration::from_secs(seconds.get()), ..HttpSettings::default() })
 }
 
 /// An address without a user and a password, which an error may therefore repeat.
@@ -138,19 +160,27 @@ mod tests {
 
     #[test]
     fn without_settings_it_is_the_kinto_next_door_and_a_buildbot_must_be_named() {
-        let store = StoreSettings::from_variables(&vars(&[])).unwrap();
+        let steered = [(BUILDBOT, "http://localhost:8010"), (LOGIN, "a:b"), ("BRANCHES_URL", "branches.json")];
+        let Connections { store, backend: BackendSettings::Buildbot(buildbot), .. } =
+            Connections::from_variables(&vars(&steered)).unwrap();
         assert_eq!((store.kinto.server.as_str(), store.bucket.as_str()), ("http://localhost:8888/v1", "self-serve"));
         assert_eq!(store.kinto.http.timeout, Duration::from_secs(30));
         let elsewhere = StoreSettings { bucket: "x".to_owned(), ..store }.manifest().unwrap();
         assert_eq!((elsewhere.buckets.len(), elsewhere.buckets["x"].collections.len()), (1, 5));
-        let error = DocumentsSettings::from_variables(&vars(&[])).unwrap_err().to_string();
+        assert!(buildbot.login.is_some());
+        let error = Connections::from_variables(&vars(&steered[..2])).unwrap_err().to_string();
         assert!(error.starts_with("BRANCHES_URL is not set"), "{error}");
-        let error = BackendSettings::from_variables(&vars(&[])).unwrap_err().to_string();
+        let error = Connections::from_variables(&vars(&[])).unwrap_err().to_string();
         assert!(error.starts_with("BUILDBOT_URL is not set"), "{error}");
         assert!(queue(&vars(&[])).unwrap_err().to_string().starts_with("SELF_SERVE_QUEUE_URL is not set"));
-        let BackendSettings::Buildbot(buildbot) =
-            BackendSettings::from_variables(&vars(&[(BUILDBOT, "http://localhost:8010"), (LOGIN, "a:b")])).unwrap();
-        assert!(buildbot.login.is_some());
+    }
+
+    #[test]
+    fn as_long_as_an_operator_says_is_waited_and_no_shorter() {
+        let vars = vars(&[(BUILDBOT, "http://h"), ("BRANCHES_URL", "branches.json"), ("TIMEOUT_SECONDS", "45")]);
+        let Connections { store, backend: BackendSettings::Buildbot(buildbot), .. } =
+            Connections::from_variables(&vars).unwrap();
+        assert_eq!([store.kinto.http.timeout, buildbot.http.timeout], [Duration::from_secs(45); 2]);
     }
 
     #[test]
@@ -165,11 +195,10 @@ mod tests {
             ("MASTERS_URL", "https://me:hush@h/masters.json"),
             ("BUILDERS_URL", "folder/"),
             ("TIMEOUT_SECONDS", "soon"),
+            ("TIMEOUT_SECONDS", "0"),
         ] {
             let vars = vars(&[(BUILDBOT, "http://h"), ("BRANCHES_URL", "branches.json"), (name, value)]);
-            let store = StoreSettings::from_variables(&vars).err();
-            let backend = BackendSettings::from_variables(&vars).err();
-            let error = store.or(backend).or(DocumentsSettings::from_variables(&vars).err()).unwrap();
+            let error = Connections::from_variables(&vars).unwrap_err();
             let said = format!("{error} {error:?}");
             assert!(said.starts_with(name) && !said.contains("hush"), "{name}={value}: {said}");
         }

@@ -12,16 +12,14 @@ use buildhub_self_serve::backend::BackendError;
 use buildhub_self_serve::builds::Builds;
 use buildhub_self_serve::builds::refresh::Refresher;
 use buildhub_self_serve::jobs::Jobs;
-use buildhub_self_serve::settings::{BackendSettings, DocumentsSettings, StoreSettings, queue};
+use buildhub_self_serve::settings::{Connections, queue};
 use buildhub_self_serve::work::Agent;
 use tokio::sync::OnceCell;
 
 /// What a function keeps from one invocation to the next: settings, and connections made when first needed.
 #[derive(Debug)]
 pub struct Context {
-    store: StoreSettings,
-    backend: BackendSettings,
-    documents: DocumentsSettings,
+    connections: Connections,
     queue: String,
     sqs: AwsSettings,
     agent: OnceCell<Agent>,
@@ -49,9 +47,7 @@ impl Context {
     /// Takes the settings, and refuses at start what no invocation could use.
     pub fn from_variables(variables: &Variables) -> Result<Self, SettingError> {
         Ok(Self {
-            store: StoreSettings::from_variables(variables)?,
-            backend: BackendSettings::from_variables(variables)?,
-            documents: DocumentsSettings::from_variables(variables)?,
+            connections: Connections::from_variables(variables)?,
             queue: queue(variables)?,
             sqs: AwsSettings::from_variables(variables, Service::Sqs)?,
             agent: OnceCell::new(),
@@ -62,10 +58,10 @@ impl Context {
     /// The agent.
     pub(crate) async fn agent(&self) -> Result<&Agent, ConnectError> {
         let connect = async || {
-            let client = self.store.client()?;
-            let (jobs, builds) = (Jobs::new(&client, &self.store.bucket)?, Builds::new(&client, &self.store.bucket)?);
-            let backend = self.backend.clone().open()?;
-            let documents = Arc::new(self.documents.clone().open()?);
+            let Connections { store, backend, documents } = self.connections.clone();
+            let client = store.client()?;
+            let (jobs, builds) = (Jobs::new(&client, &store.bucket)?, Builds::new(&client, &store.bucket)?);
+            let (backend, documents) = (backend.open()?, Arc::new(documents.open()?));
             let queue = Queues::new(self.sqs.clone()).open(&self.queue).await;
             let refresher = Refresher::new(builds, Arc::clone(&backend));
             Ok(Agent::new(jobs, refresher, backend, documents, queue))
@@ -76,8 +72,9 @@ impl Context {
     /// Brings the store's bucket, collections and schemas up to date, once.
     pub(crate) async fn initialise(&self) -> Result<(), ConnectError> {
         let initialise = async || {
-            if self.store.initialise {
-                for change in self.store.client()?.initialise(&self.store.manifest()?).await? {
+            let store = &self.connections.store;
+            if store.initialise {
+                for change in store.client()?.initialise(&store.manifest()?).await? {
                     tracing::info!(%change, "the store was brought up to date");
                 }
             }

@@ -17,7 +17,7 @@ use buildhub_self_serve::backend::{Backend, BackendError};
 use buildhub_self_serve::builds::Builds;
 use buildhub_self_serve::config::Documents;
 use buildhub_self_serve::jobs::Jobs;
-use buildhub_self_serve::settings::{BackendSettings, DocumentsSettings, StoreSettings, queue};
+use buildhub_self_serve::settings::{Connections, queue};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -56,14 +56,14 @@ pub enum StartError {
 impl Context {
     /// Takes the settings, and refuses at start what no invocation could use. Nothing is sent yet.
     pub fn from_variables(variables: &Variables) -> Result<Self, StartError> {
-        let store = StoreSettings::from_variables(variables)?;
+        let Connections { store, backend, documents } = Connections::from_variables(variables)?;
         let client = store.client()?;
         Ok(Self {
             settings: ApiSettings::from_variables(variables)?,
             jobs: Jobs::new(&client, &store.bucket)?,
             builds: Builds::new(&client, &store.bucket)?,
-            backend: BackendSettings::from_variables(variables)?.open()?,
-            documents: Arc::new(DocumentsSettings::from_variables(variables)?.open()?),
+            backend: backend.open()?,
+            documents: Arc::new(documents.open()?),
             queue: queue(variables)?,
             queues: Queues::new(AwsSettings::from_variables(variables, Service::Sqs)?),
             api: OnceCell::new(),

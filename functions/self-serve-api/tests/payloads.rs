@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use buildhub_core::{Deadline, Variables};
 use buildhub_kinto::{Client, ClientSettings};
-use buildhub_self_serve::settings::StoreSettings;
+use buildhub_self_serve::settings::Connections;
 use buildhub_testkit::kinto::{Backend, KintoServer};
 use buildhub_testkit::moto::{Moto, QueueSettings};
 use self_serve_api::{Context, handler};
@@ -56,7 +56,7 @@ async fn every_sample_is_answered_and_what_is_asked_for_is_a_message() {
         .with("BRANCHES_URL", "s3://config/branches.json")
         .with("SELF_SERVE_IDENTITY", "claims")
         .with("SELF_SERVE_EVENTS_AUTH", "events:push");
-    let store = StoreSettings::from_variables(&variables).unwrap();
+    let store = Connections::from_variables(&variables).unwrap().store;
     let settings = ClientSettings::new(kinto.url().parse().unwrap(), "user:pass".parse().unwrap());
     Client::new(&settings).unwrap().initialise(&store.manifest().unwrap()).await.unwrap();
     let context = Context::from_variables(&variables).unwrap();

@@ -2,7 +2,7 @@
 
 use buildhub_core::web::Cors;
 use buildhub_core::{Secret, SettingError, Variables};
-use jiff::tz::TimeZone;
+use jiff::tz::TimeZoneDatabase;
 
 use super::address;
 use crate::api::ApiSettings;
@@ -30,7 +30,8 @@ impl ApiSettings {
             events.map_err(|error| SettingError::InvalidSecret { name: EVENTS, allowed: format!("{error}") })?;
         let zone = text(ZONE);
         let allowed = "it is a name of the time zone database (IANA): UTC, America/Los_Angeles";
-        let zone = TimeZone::get(zone).map_err(|_| SettingError::invalid(ZONE, zone, allowed))?;
+        // By the rules that are built in: a system's own are looked for file by file, at each start.
+        let zone = TimeZoneDatabase::bundled().get(zone).map_err(|_| SettingError::invalid(ZONE, zone, allowed))?;
         let address = vars.get(ADDRESS).map(|_| address(vars, ADDRESS, None)).transpose()?;
         Ok(Self { identity: identity(vars)?, admins, events, zone, origins: Cors::origins(vars, ORIGINS)?, address })
     }
@@ -67,7 +68,8 @@ mod tests {
     fn without_settings_nobody_may_do_anything() {
         let settings = read(&[]).unwrap();
         assert_eq!((settings.identity, settings.events), (IdentitySource::Nobody, None));
-        assert_eq!(settings.zone, TimeZone::UTC);
+        assert_eq!(settings.zone, jiff::tz::TimeZone::UTC);
+        assert_eq!(read(&[(ZONE, "US/Pacific")]).unwrap().zone.iana_name(), Some("US/Pacific"));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use buildhub_core::store::{S3Settings, Stores};
 use buildhub_core::{SettingError, Variables};
 use buildhub_http::{Http, HttpError, HttpSettings};
 
-use super::http;
 use crate::config::{Documents, Place, Places};
 
 const BRANCHES: &str = "BRANCHES_URL";
@@ -21,12 +20,11 @@ pub struct DocumentsSettings {
 }
 
 impl DocumentsSettings {
-    /// Reads them.
-    pub fn from_variables(vars: &Variables) -> Result<Self, SettingError> {
+    pub(super) fn from_variables(vars: &Variables, http: HttpSettings) -> Result<Self, SettingError> {
         let allowed = "it is where the list of branches is: s3://BUCKET/KEY, an https:// address or a file".to_owned();
         let branches = place(vars, BRANCHES)?.ok_or(SettingError::Missing { name: BRANCHES, allowed })?;
         let places = Places { branches, builders: place(vars, BUILDERS)?, masters: place(vars, MASTERS)? };
-        Ok(Self { places, s3: S3Settings::from_variables(vars)?, http: http(vars)? })
+        Ok(Self { places, s3: S3Settings::from_variables(vars)?, http })
     }
 
     /// The documents. Nothing is read yet.

@@ -9,7 +9,7 @@ use buildhub_self_serve::api::{Api, ApiSettings, Parts};
 use buildhub_self_serve::builds::Builds;
 use buildhub_self_serve::builds::refresh::Refresher;
 use buildhub_self_serve::jobs::Jobs;
-use buildhub_self_serve::settings::{BackendSettings, DocumentsSettings, StoreSettings};
+use buildhub_self_serve::settings::Connections;
 use buildhub_self_serve::work::{Agent, Message, WorkError};
 use jiff::Timestamp;
 
@@ -24,9 +24,9 @@ const UNSEEN: Duration = Duration::from_secs(30);
 /// Starts it; its API. Bucket and collections are made where they are not there.
 pub(super) async fn start(vars: &Variables, workers: &mut Workers) -> Result<Api, CommandError> {
     let settings = ApiSettings::from_variables(vars)?;
-    let store = StoreSettings::from_variables(vars)?;
-    let backend = BackendSettings::from_variables(vars)?.open().map_err(super::ServeError::from)?;
-    let documents = Arc::new(DocumentsSettings::from_variables(vars)?.open().map_err(super::ServeError::from)?);
+    let Connections { store, backend, documents } = Connections::from_variables(vars)?;
+    let backend = backend.open().map_err(super::ServeError::from)?;
+    let documents = Arc::new(documents.open().map_err(super::ServeError::from)?);
     let client = store.client()?;
     if store.initialise {
         let manifest = store.manifest().map_err(super::ServeError::from)?;
