@@ -15,7 +15,7 @@ use buildhub_self_serve::builds::{Builds, State};
 use buildhub_testkit::buildbot::Settings;
 use buildhub_testkit::kinto::{Backend as Storage, KintoServer};
 use serde_json::{Map, json};
-use support::{World, until};
+use support::{REVISION, World, until};
 use tokio::sync::Notify;
 
 const BUILDER: &str = "mozilla-central linux64 build";
@@ -115,6 +115,47 @@ async fn what_events_tell_of_is_known_and_what_they_do_not_is_found() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_from_a_push_is_its_authors_before_it_is_built_and_nobody_takes_it_over() {
+    let world = World::start(Settings { builds: 1, ..Settings::default() }).await;
+    world.master.hold(BUILDER).unwrap();
+    let busy = request(&world, 1, "mozilla-central", REVISION, "bob").await;
+    world.build_of(busy).await;
+    let (branch, repository) = ("try", "https://hg.example/try");
+    let waits = async |count: usize| {
+        until("what follows from it waits", async || {
+            world.refresher.reconcile(Deadline::NONE).await.unwrap();
+            let waiting = world.builds.pending(None, 10).await.unwrap();
+            (waiting.len() == count).then(|| waiting.into_iter().next())?
+        })
+        .await
+    };
+    world.master.push(repository, branch, REVISION, "alice").await.unwrap();
+    let first = waits(1).await;
+    assert_eq!(first.owner.as_deref(), Some("alice"));
+    // Somebody else tells of the same revision: what was there before stays whose it was, before it is built and after.
+    let change = Change {
+        piece: Piece { job: 2, number: 1 },
+        branch: branch.to_owned(),
+        revision: REVISION.to_owned(),
+        repository: repository.to_owned(),
+        link: String::new(),
+        comments: "Submitted via self-serve".to_owned(),
+        requester: "mallory".to_owned(),
+        files: Vec::new(),
+        properties: Map::new(),
+    };
+    world.backend.change(&change).await.unwrap();
+    assert_eq!(waits(2).await.owner.as_deref(), Some("mallory"), "each has their own");
+    let owner = async |id| world.refresher.refresh(id).await.unwrap().unwrap().owner;
+    assert_eq!(owner(first.request_id).await.as_deref(), Some("alice"));
+    world.master.release(BUILDER).unwrap();
+    world.over(first.request_id).await;
+    assert_eq!(owner(first.request_id).await.as_deref(), Some("alice"));
+    let build = world.build_of(first.request_id).await;
+    assert_eq!(world.builds.build(build).await.unwrap().unwrap().owner.as_deref(), Some("alice"));
+}
+
 /// A build system that says what it is told to, and stops to be overtaken.
 #[derive(Debug, Default)]
 struct Told {
@@ -139,6 +180,7 @@ impl Backend for Told {
             submitted: 1,
             claimed: None,
             completed: None,
+            author: None,
             properties: Map::new(),
         };
         if number == 0 {

@@ -41,7 +41,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// The builds of a request, the first one first.
     async fn builds_of(&self, request: u64) -> Result<Vec<Build>, BackendError>;
 
-    /// All requests that are not over, in the order of their numbers, without their properties.
+    /// All requests that are not over, in the order of their numbers, without their properties and authors.
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError>;
 
     /// The numbers of the first `limit` requests with a higher number than this, in their order.
@@ -114,6 +114,8 @@ pub struct Request {
     pub claimed: Option<i64>,
     /// When it was over, if it is.
     pub completed: Option<i64>,
+    /// Whose change it follows from, where nobody asked for it by hand and that is known.
+    pub author: Option<String>,
     /// Its properties by name.
     pub properties: Map<String, Value>,
 }

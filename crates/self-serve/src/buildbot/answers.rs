@@ -68,8 +68,30 @@ pub(super) struct Set {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Stamp {
+    pub(super) ssid: u64,
     pub(super) branch: Option<String>,
     pub(super) revision: Option<String>,
+}
+
+/// What schedulers make requests of.
+#[derive(Debug, Deserialize)]
+pub(super) struct Change {
+    pub(super) author: String,
+    sourcestamp: ChangedStamp,
+    #[serde(default)]
+    properties: Properties,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChangedStamp {
+    ssid: u64,
+}
+
+impl Change {
+    /// Whether it is of that source, and no job told of it.
+    pub(super) fn is_push_of(&self, stamp: &Stamp) -> bool {
+        self.sourcestamp.ssid == stamp.ssid && !self.properties.contains_key(super::PIECE)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -17,6 +17,11 @@ use crate::backend::{self, BackendError};
 const ANSWER_MAX: usize = 32 << 20;
 /// How many of a list one question asks for.
 const PAGE: usize = 500;
+/// Among how many changes of a revision, the oldest ones, its push is looked for.
+const CHANGES: usize = 100;
+/// The properties that say who asked for something: of what is forced (Buildbot manual, "Properties"), and of what follows
+/// from a change that `buildbot/self_serve.py` told of.
+const ASKED_BY: [&str; 2] = ["owner", "requester"];
 
 /// How a master is reached.
 #[derive(Debug, Clone)]
@@ -224,12 +229,10 @@ impl Buildbot {
         mut found: answers::Request,
         set: Option<answers::Set>,
     ) -> Result<backend::Request, BackendError> {
-        let path = format!("buildsets/{}", found.buildsetid);
         let set = match set {
-            Some(set) => Some(set),
-            None => self.one(&path, "buildsets").await?,
+            Some(set) => set,
+            None => self.set(found.buildsetid).await?,
         };
-        let set = set.ok_or_else(|| self.strange(&path, &"there is none"))?;
         let stamp = set.sourcestamps.into_iter().next();
         let (branch, revision) = stamp.map_or((None, None), |stamp| (stamp.branch, stamp.revision));
         Ok(backend::Request {
@@ -242,8 +245,39 @@ impl Buildbot {
             submitted: found.submitted_at,
             claimed: found.claimed_at,
             completed: found.complete_at,
+            author: None,
             properties: found.properties(),
         })
+    }
+
+    async fn set(&self, id: u64) -> Result<answers::Set, BackendError> {
+        let path = format!("buildsets/{id}");
+        self.one(&path, "buildsets").await?.ok_or_else(|| self.strange(&path, &"there is none"))
+    }
+
+    /// A request with all that is known of it: also whose change it follows from, which a master says of its builds alone.
+    pub(super) async fn whole_with_author(&self, found: answers::Request) -> Result<backend::Request, BackendError> {
+        let set = self.set(found.buildsetid).await?;
+        let stamp = set.sourcestamps.first().cloned();
+        let mut request = self.whole(found, Some(set)).await?;
+        let is_asked_for = ASKED_BY.iter().any(|name| request.properties.contains_key(*name));
+        if let Some(stamp) = stamp.filter(|_| !is_asked_for) {
+            request.author = self.author(&stamp).await?;
+        }
+        Ok(request)
+    }
+
+    /// Who pushed a source, as far as the master knows. All changes of a revision share one source: what jobs tell of it does
+    /// not count, for what follows from that says itself who asked for it.
+    async fn author(&self, stamp: &answers::Stamp) -> Result<Option<String>, BackendError> {
+        let Some(revision) = &stamp.revision else { return Ok(None) };
+        let mut pairs = vec![("order", "changeid"), ("revision", revision)];
+        pairs.extend(stamp.branch.as_deref().map(|branch| ("branch", branch)));
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let path = format!("changes?{query}");
+        let changes: Vec<answers::Change> = self.page(&path, "changes", CHANGES, 0).await?;
+        let push = changes.into_iter().find(|change| change.is_push_of(stamp));
+        Ok(push.map(|push| push.author).filter(|author| !author.is_empty()))
     }
 
     /// A build with its builder's name.

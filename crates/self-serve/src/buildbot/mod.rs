@@ -19,6 +19,8 @@ pub use session::{Login, LoginError};
 /// The scheduler of `buildbot/self_serve.py`, and what it must say of itself.
 const SCHEDULER: &str = "self-serve";
 const VERSION: &str = "self-serve 1";
+/// The property by which it knows a piece of a job again.
+const PIECE: &str = "selfserve_job";
 
 #[async_trait]
 impl Backend for Buildbot {
@@ -36,7 +38,7 @@ impl Backend for Buildbot {
         let found: Option<answers::Request> =
             self.one(&format!("buildrequests/{id}?property=*"), "buildrequests").await?;
         match found {
-            Some(found) => Ok(Some(self.whole(found, None).await?)),
+            Some(found) => Ok(Some(self.whole_with_author(found).await?)),
             None => Ok(None),
         }
     }
@@ -88,7 +90,7 @@ impl Backend for Buildbot {
     async fn start(&self, start: &Start) -> Result<Started, BackendError> {
         let what = format!("start {}", start.builders.join(", "));
         let parameters = json!({
-            "selfserve_job": start.piece.to_string(),
+            PIECE: start.piece.to_string(),
             "builderNames": start.builders,
             "branch": start.branch.as_deref().unwrap_or_default(),
             "revision": start.revision.as_deref().unwrap_or_default(),
@@ -105,7 +107,7 @@ impl Backend for Buildbot {
         let what = format!("tell of {} on {}", change.revision, change.branch);
         let more = json!({ "files": change.files, "revlink": change.link, "properties": change.properties });
         let parameters = json!({
-            "selfserve_job": change.piece.to_string(),
+            PIECE: change.piece.to_string(),
             "branch": change.branch,
             "revision": change.revision,
             "repository": change.repository,

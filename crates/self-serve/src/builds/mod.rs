@@ -118,8 +118,8 @@ pub struct Build {
 pub const NO_STATUS: i64 = -1;
 
 impl Request {
-    /// A request as the build system has it, with its builds. Of one that follows from a change, only a build says whose
-    /// change that was.
+    /// A request as the build system has it, with its builds. One that nobody asked for by hand is its change's author's,
+    /// who stays the same; where that is not known, whoever its builds name.
     pub fn of(request: &backend::Request, builds: &[backend::Build]) -> Self {
         let state = match (request.completed, request.claimed) {
             (Some(_), _) => State::Complete,
@@ -137,7 +137,9 @@ impl Request {
             priority: request.priority,
             claimed_at: request.claimed.unwrap_or(0),
             reason: request.reason.clone(),
-            owner: owner(&request.properties).or_else(|| builds.iter().find_map(|build| owner(&build.properties))),
+            owner: owner(&request.properties)
+                .or_else(|| request.author.clone())
+                .or_else(|| builds.iter().find_map(|build| owner(&build.properties))),
             rev: request.revision.as_deref().and_then(|revision| revision.parse().ok()),
             state,
             properties: Some(request.properties.clone()),
@@ -215,6 +217,7 @@ mod tests {
             submitted: 100,
             claimed: Some(110),
             completed: None,
+            author: None,
             properties: json!({ "owner": "alice", "x": 1 }).as_object().unwrap().clone(),
         }
     }
@@ -264,5 +267,7 @@ mod tests {
         assert_eq!(owner_of(json!({ "owners": ["bob <b@example.com>"] })).as_deref(), Some("bob <b@example.com>"));
         assert_eq!(owner_of(json!({ "owners": ["x"], "requester": "carol" })).as_deref(), Some("carol"));
         assert_eq!(owner_of(json!({ "owner": "", "owners": [] })), None);
+        request.author = Some("dave".to_owned());
+        assert_eq!(Request::of(&request, &[]).owner.as_deref(), Some("dave"), "before it is built");
     }
 }

@@ -17,6 +17,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -140,6 +141,15 @@ impl Buildbot {
     pub async fn get(&self, path: &str) -> reqwest::Result<Value> {
         let url = format!("{}api/v2/{path}", self.url());
         self.client.get(url).header("Accept", "application/json").send().await?.error_for_status()?.json().await
+    }
+
+    /// Somebody pushes a revision, of which a repository's hook tells the master.
+    pub async fn push(&self, repository: &str, branch: &str, revision: &str, author: &str) -> reqwest::Result<()> {
+        let fields = [("repository", repository), ("branch", branch), ("revision", revision), ("author", author)];
+        let encoded = fields.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+        let request = self.client.post(format!("{}change_hook/base", self.url())).body(encoded.join("&"));
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        request.send().await?.error_for_status().map(drop)
     }
 
     /// From now on no build of this builder ends.
