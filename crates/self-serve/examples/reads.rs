@@ -86,7 +86,7 @@ async fn main() {
             jobs.complete(job.number, false, "Ok", 2).await.unwrap();
         }
     }
-    measure("open jobs", questions, async |_| jobs.open(1000).await.unwrap().len()).await;
+    measure("open jobs", questions, async |_| jobs.open(1000).await.unwrap().jobs.len()).await;
 }
 
 fn fill(database: &str, rows: usize) {

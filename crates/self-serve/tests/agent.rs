@@ -25,11 +25,15 @@ fn said(job: &Job) -> (bool, &str) {
 
 /// A request for a build, made by no job that these tests count.
 async fn request(world: &World, number: u32) -> u64 {
+    request_of(world, number, REVISION).await
+}
+
+async fn request_of(world: &World, number: u32, revision: &str) -> u64 {
     let start = Start {
         piece: Piece { job: 1_000_000, number },
         builders: vec![BUILDER.to_owned()],
         branch: Some("mozilla-central".to_owned()),
-        revision: Some(REVISION.to_owned()),
+        revision: Some(revision.to_owned()),
         reason: "first".to_owned(),
         priority: 0,
         requester: "bob".to_owned(),
@@ -240,30 +244,71 @@ async fn die_at_each_step(world: &World, action: impl AsyncFn(usize) -> Action) 
     unreachable!()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_that_dies_at_any_step_is_followed_by_one_that_starts_nothing_twice_and_loses_nothing() {
+/// A world in which whatever is started waits: the only place of its worker is taken. What is over already comes first:
+/// a build, and its request.
+async fn busy_world() -> (World, u64, u64) {
     let world = World::start(Settings { builds: 1, ..Settings::default() }).await;
     let original = request(&world, 1).await;
     world.over(original).await;
     let build = world.build_of(original).await;
-    // What is started waits, so that all is seen.
     world.master.hold(BUILDER).unwrap();
     let busy = request(&world, 2).await;
     world.build_of(busy).await;
+    (world, build, original)
+}
 
-    let rebuilt = die_at_each_step(&world, async |_| Action::RebuildBuild { bid: build, priority: 0, count: 2 }).await;
-    assert!(rebuilt.len() > 12, "a job has many steps: {}", rebuilt.len());
-    for job in &rebuilt {
-        assert_eq!(said(job), (false, "Ok"));
+/// Of each job every piece is there, once.
+async fn assert_started(world: &World, jobs: &[Job], pieces: u32) {
+    // A step before and one after each call of the build system: less could not have started anything.
+    assert!(jobs.len() > 4, "a job has many steps: {}", jobs.len());
+    for job in jobs {
+        assert_eq!(said(job), (false, "Ok"), "{job:?}");
         let started: Vec<_> = world.started(job.number).await.into_iter().map(|(piece, _)| piece).collect();
-        assert_eq!(started, [format!("{}.1", job.number), format!("{}.2", job.number)]);
+        assert_eq!(started, (1..=pieces).map(|piece| format!("{}.{piece}", job.number)).collect::<Vec<_>>());
     }
+}
+
+fn revision_of(number: usize) -> buildhub_self_serve::action::Revision {
+    format!("{:012x}", 0xabc0_0000_0000_u64 + number as u64).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_dies_at_any_step_is_followed_by_one_that_starts_nothing_twice_and_loses_nothing() {
+    let (world, build, original) = busy_world().await;
+    let (priority, count) = (0, 2);
+    let rebuilt = die_at_each_step(&world, async |_| Action::RebuildBuild { bid: build, priority, count }).await;
+    assert!(rebuilt.len() > 12, "a job has many steps: {}", rebuilt.len());
+    assert_started(&world, &rebuilt, count).await;
+    let again = die_at_each_step(&world, async |_| Action::RebuildRequest { brid: original, priority, count }).await;
+    assert_started(&world, &again, count).await;
 
     let branch = || "mozilla-central".to_owned();
-    let revision_of = |number: usize| format!("{:012x}", 0xabc0_0000_0000_u64 + number as u64);
+    let revision = revision();
+    let nightlies = die_at_each_step(&world, async |_| Action::NewNightlyAtRevision {
+        branch: branch(),
+        revision: revision.clone(),
+        priority,
+    });
+    assert_started(&world, &nightlies.await, 1).await;
+    let pgo = die_at_each_step(&world, async |_| Action::NewPgobuildAtRevision {
+        branch: branch(),
+        revision: revision.clone(),
+        priority,
+    });
+    assert_started(&world, &pgo.await, 1).await;
+    let for_builder = die_at_each_step(&world, async |_| Action::NewBuildForBuilder {
+        branch: branch(),
+        revision: revision.clone(),
+        priority,
+        builder_name: BUILDER.to_owned(),
+        properties: Map::new(),
+        files: vec!["a.txt".to_owned()],
+    });
+    assert_started(&world, &for_builder.await, 1).await;
+
     let told = die_at_each_step(&world, async |number| Action::NewBuildAtRevision {
         branch: branch(),
-        revision: revision_of(number).parse().unwrap(),
+        revision: revision_of(number),
     })
     .await;
     let changes = world.master.get("changes").await.unwrap()["changes"].clone();
@@ -271,23 +316,84 @@ async fn an_agent_that_dies_at_any_step_is_followed_by_one_that_starts_nothing_t
     revisions.sort_by_key(ToString::to_string);
     assert_eq!(revisions, (1..=told.len()).map(|number| json!(revision_of(number))).collect::<Vec<_>>());
 
-    let mut cancelled = Vec::new();
-    for number in 0..16 {
-        cancelled.push(request(&world, 100 + number).await);
-    }
-    let jobs = die_at_each_step(&world, async |number| Action::CancelRequest { brid: cancelled[number] }).await;
-    for (number, job) in jobs.iter().enumerate() {
-        let brid = cancelled[number + 1];
-        assert_eq!(said(job), (false, format!("{brid}: Ok").as_str()));
-        assert!(world.backend.request(brid).await.unwrap().unwrap().completed.is_some());
-    }
-
     // Two at the same moment are as good as one.
     let job = world.ask(Action::RebuildRequest { brid: original, priority: 0, count: 2 }).await;
     let handle = || world.agent.handle(Message { job: job.number }, Timestamp::now(), Deadline::NONE);
     let (first, second) = tokio::join!(handle(), handle());
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     assert_eq!(world.started(job.number).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_dies_at_any_step_is_followed_by_one_that_ends_and_moves_what_was_asked_and_nothing_else() {
+    let (world, ..) = busy_world().await;
+    let over = async |brid| world.backend.request(brid).await.unwrap().unwrap().completed.is_some();
+    // It waits behind all others.
+    let bystander = request(&world, 3).await;
+    world.backend.prioritise(bystander, -5).await.unwrap();
+
+    let moved = request(&world, 4).await;
+    let jobs = die_at_each_step(&world, async |number| Action::Reprioritize {
+        brid: moved,
+        priority: i64::try_from(number).unwrap(),
+    })
+    .await;
+    assert!(jobs.len() > 4, "a job has many steps: {}", jobs.len());
+    for job in &jobs {
+        assert_eq!(said(job), (false, "Ok"));
+    }
+    let last = i64::try_from(jobs.len()).unwrap();
+    assert_eq!(world.backend.request(moved).await.unwrap().unwrap().priority, last, "the last one is heard last");
+    assert!(!over(moved).await);
+
+    let cancelled = std::sync::Mutex::new(Vec::new());
+    let jobs = die_at_each_step(&world, async |number| {
+        let brid = request(&world, 100 + u32::try_from(number).unwrap()).await;
+        cancelled.lock().unwrap().push(brid);
+        Action::CancelRequest { brid }
+    })
+    .await;
+    for (job, brid) in jobs.iter().zip(cancelled.into_inner().unwrap()) {
+        assert_eq!(said(job), (false, format!("{brid}: Ok").as_str()));
+        assert!(over(brid).await && world.backend.builds_of(brid).await.unwrap().is_empty());
+    }
+
+    let branch = || "mozilla-central".to_owned();
+    let of_revision = std::sync::Mutex::new(Vec::new());
+    let jobs = die_at_each_step(&world, async |number| {
+        let revision = revision_of(number);
+        let mut two = Vec::new();
+        for piece in [0, 1] {
+            let number = 200 + 2 * u32::try_from(number).unwrap() + piece;
+            two.push(request_of(&world, number, &revision.to_string()).await);
+        }
+        of_revision.lock().unwrap().push([two[0], two[1]]);
+        Action::CancelRevision { branch: branch(), revision }
+    })
+    .await;
+    for (job, [first, second]) in jobs.iter().zip(of_revision.into_inner().unwrap()) {
+        assert_eq!(said(job), (false, format!("{first}: Ok\n{second}: Ok").as_str()));
+        assert!(over(first).await && over(second).await);
+    }
+
+    // Whichever runs is stopped, and another one has its place then.
+    let stopped = std::sync::Mutex::new(Vec::new());
+    let jobs = die_at_each_step(&world, async |number| {
+        request(&world, 300 + u32::try_from(number).unwrap()).await;
+        let runs = until("one runs", async || {
+            let open = world.backend.open_requests().await.unwrap();
+            open.into_iter().find(|request| request.claimed.is_some()).map(|request| request.id)
+        });
+        let build = world.build_of(runs.await).await;
+        stopped.lock().unwrap().push(build);
+        Action::CancelBuild { bid: build }
+    })
+    .await;
+    for (job, bid) in jobs.iter().zip(stopped.into_inner().unwrap()) {
+        assert_eq!(said(job), (false, "Ok"), "{bid}");
+        assert_eq!(world.backend.build(bid).await.unwrap().unwrap().result, Some(Outcome::Cancelled));
+    }
+    assert!(!over(bystander).await, "what nobody asked about is left alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,9 +409,15 @@ async fn what_can_pass_makes_the_message_come_again_and_what_is_lost_is_sent_aga
     let waiting = world.jobs.find(job.number).await.unwrap().unwrap();
     assert!(waiting.is_open() && waiting.trouble.unwrap().contains("server up"), "who follows it is told why");
 
-    // Its message is lost: it is sent again when it is due, and not sooner.
+    // Its message is lost: it is sent again when it is due, and not sooner. What is no job keeps nobody from it.
+    let strange =
+        json!({ "number": 900, "action": "clobber", "what": {}, "who": "bob", "when": 1, "completed_at": null });
+    let records = world.client.collection("self-serve", "jobs").unwrap();
+    let _stored = records.put("900", &strange, buildhub_kinto::Condition::IfNoneMatch).await.unwrap();
     let soon = world.agent.sweep(Timestamp::now(), Deadline::NONE).await.unwrap();
-    assert_eq!((soon.open, soon.sent, soon.faults), (1, 0, 1), "the master that is away is a fault, and no more");
+    assert_eq!((soon.open, soon.sent, soon.faults), (1, 0, 2), "it is a fault, the master that is away another");
+    let listed = world.jobs.newest(9, None).await.unwrap();
+    assert_eq!((listed.jobs.len(), listed.unreadable), (1, 1));
     let later = Timestamp::now() + 3.minutes();
     let swept = world.agent.sweep(later, Deadline::NONE).await.unwrap();
     assert_eq!((swept.sent, world.queue.len()), (1, 1));

@@ -250,7 +250,7 @@ async fn a_page_of_another_site_asks_in_vain_whoever_looks_at_it() {
         let text = visit.text().await;
         assert!(text.contains("403 Forbidden") && text.contains("a page of another site"), "{evil}: {text}");
     }
-    assert_eq!(visit.world.jobs.newest(10, None).await.unwrap(), [], "nothing was asked for");
+    assert_eq!(visit.world.jobs.newest(10, None).await.unwrap().jobs, [], "nothing was asked for");
 
     // The same from our own page.
     visit.go(&format!("/self-serve/try/rev/{REVISION}")).await;

@@ -47,12 +47,12 @@ async fn every_job_has_a_number_of_its_own_however_many_ask_at_once() {
         numbers.insert(asked.await.unwrap());
     }
     assert_eq!(numbers.len(), 30);
-    let newest = jobs.newest(3, None).await.unwrap();
+    let newest = jobs.newest(3, None).await.unwrap().jobs;
     assert_eq!(
         newest.iter().map(|job| job.number).collect::<Vec<_>>(),
         numbers.iter().rev().take(3).copied().collect::<Vec<_>>()
     );
-    let older = jobs.newest(100, Some(newest[2].number)).await.unwrap();
+    let older = jobs.newest(100, Some(newest[2].number)).await.unwrap().jobs;
     assert_eq!(older.len(), 27);
 }
 
@@ -82,7 +82,7 @@ async fn of_many_who_ask_with_one_key_at_once_all_get_one_job() {
     let numbers: BTreeSet<_> = answers.iter().map(number).collect();
     assert_eq!(numbers.len(), 1, "{answers:?}");
     assert_eq!(answers.iter().filter(|asked| matches!(asked, Asked::New(_))).count(), 1);
-    assert_eq!(jobs.newest(10, None).await.unwrap().len(), 1);
+    assert_eq!(jobs.newest(10, None).await.unwrap().jobs.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,8 +129,9 @@ impl Api {
         };
         let wanted = usize::try_from(count + offset).unwrap_or(usize::MAX);
         let newest = self.parts.jobs.newest(wanted, before).await.map_err(|error| unreadable(&error))?;
-        let is_full = newest.len() == wanted && count > 0;
-        let jobs: Vec<Job> = newest.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
+        let there = newest.jobs.len() + usize::try_from(newest.unreadable).unwrap_or(usize::MAX);
+        let is_full = there == wanted && count > 0;
+        let jobs: Vec<Job> = newest.jobs.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
         let next =
             jobs.last().filter(|_| is_full).map(|last| format!("/self-serve/jobs?num={count}&before={}", last.number));
         let answer = match asked.format {

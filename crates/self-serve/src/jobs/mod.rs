@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::action::Action;
 
-pub use store::{Asked, Jobs, JobsError};
+pub use store::{Asked, Jobs, JobsError, Listed};
 
 /// Something that was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! Jobs in a Kinto.
 
-use buildhub_kinto::{Client, Collection, Condition, Decision, Fault, KintoError, Outcome, Query, Stored, Upserted};
+use buildhub_kinto::{
+    Client, Collection, Condition, Decision, Entry, Fault, KintoError, Outcome, Page, Query, Stored, Upserted,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -31,6 +33,15 @@ pub enum Asked {
     Known(Job),
     /// The key was used for something else.
     Otherwise,
+}
+
+/// Some jobs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Listed {
+    /// Those that can be read.
+    pub jobs: Vec<Job>,
+    /// How many records beside them cannot, each with its reason in the log: of another version perhaps.
+    pub unreadable: u64,
 }
 
 /// Why jobs cannot be read or written.
@@ -160,13 +171,12 @@ impl Jobs {
     }
 
     /// The newest jobs with a lower number than `before`, the newest first.
-    pub async fn newest(&self, limit: usize, before: Option<u64>) -> Result<Vec<Job>, JobsError> {
+    pub async fn newest(&self, limit: usize, before: Option<u64>) -> Result<Listed, JobsError> {
         let mut query = Query::new().sort(["-number"]).limit(limit);
         if let Some(before) = before {
             query = query.lt("number", before);
         }
-        let page = self.records.first_page::<Job>(query).await?;
-        Ok(page.entries.into_iter().filter_map(buildhub_kinto::Entry::record).map(|stored| stored.data).collect())
+        Ok(readable(self.records.first_page(query).await?))
     }
 
     /// Remembers what was done of a job so far. Nothing happens to one that is over.
@@ -178,10 +188,9 @@ impl Jobs {
     }
 
     /// The open jobs, the oldest first.
-    pub async fn open(&self, limit: usize) -> Result<Vec<Job>, JobsError> {
+    pub async fn open(&self, limit: usize) -> Result<Listed, JobsError> {
         let query = Query::new().eq("completed_at", Value::Null).sort(["number"]).limit(limit);
-        let page = self.records.first_page::<Job>(query).await?;
-        Ok(page.entries.into_iter().filter_map(buildhub_kinto::Entry::record).map(|stored| stored.data).collect())
+        Ok(readable(self.records.first_page(query).await?))
     }
 
     /// Remembers that a job's message is sent again at a moment (seconds since 1970).
@@ -227,6 +236,21 @@ impl Jobs {
             Upserted::Written { .. } | Upserted::Kept => last.ok_or(JobsError::Unknown { number }),
         }
     }
+}
+
+/// The jobs of a page: one that cannot be read takes no other with it.
+fn readable(page: Page<Value>) -> Listed {
+    let mut listed = Listed::default();
+    for stored in page.entries.into_iter().filter_map(Entry::record) {
+        match Job::deserialize(&stored.data) {
+            Ok(job) => listed.jobs.push(job),
+            Err(error) => {
+                tracing::error!(record = stored.id, %error, "a record of a job cannot be read, and is passed over");
+                listed.unreadable += 1;
+            }
+        }
+    }
+    listed
 }
 
 fn refused(what: String, fault: Fault) -> JobsError {

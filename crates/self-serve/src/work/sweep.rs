@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Agent, LEAST, Message, WorkError};
 use crate::builds::refresh::Reconciled;
-use crate::jobs::Job;
+use crate::jobs::{Job, Listed};
 
 /// How long nothing may come of a message before it is sent again; twice as long each time, to at most [`LONGEST`].
 const FIRST: Duration = Duration::from_mins(2);
@@ -61,7 +61,9 @@ impl Agent {
     }
 
     async fn sweep_jobs(&self, now: i64, deadline: Deadline, swept: &mut Swept) -> Result<(), WorkError> {
-        for job in self.jobs.open(TURN).await? {
+        let Listed { jobs, unreadable } = self.jobs.open(TURN).await?;
+        swept.faults += unreadable;
+        for job in jobs {
             if deadline.is_within(LEAST) {
                 break;
             }
