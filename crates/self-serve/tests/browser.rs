@@ -21,7 +21,7 @@ use support::{BUILDER, REVISION, World, until};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// What stands before the API: whoever comes is signed in as Alice.
+/// What stands before the API: whoever comes is signed in as Alice, and has less patience than others.
 #[derive(Debug)]
 struct SignedIn(Api);
 
@@ -29,7 +29,11 @@ struct SignedIn(Api);
 impl Handler for SignedIn {
     async fn handle(&self, mut request: Request) -> Response {
         request.claims.insert("email".to_owned(), "alice".to_owned());
-        self.0.handle(request).await
+        let answer = self.0.handle(request).await;
+        match std::str::from_utf8(&answer.body) {
+            Ok(page) => Response { body: page.replace("data-seconds=\"30\"", "data-seconds=\"1\"").into(), ..answer },
+            Err(_) => answer,
+        }
     }
 }
 
@@ -128,7 +132,7 @@ impl Visit {
         assert_eq!(headings.len(), 1, "{path}");
         assert_eq!(title, format!("{} - Buildhub", headings[0].text().await.unwrap()), "{path}");
         assert_eq!(self.browser.console().await.unwrap(), Vec::<String>::new(), "{path}");
-        for (width, height) in [(400, 800), (1100, 800)] {
+        for (width, height) in [(400, 800), (1200, 800)] {
             self.browser.resize(width, height).await.unwrap();
             // For whoever wants to look.
             if let Some(folder) = std::env::var_os("SCREENSHOTS") {
@@ -170,6 +174,9 @@ async fn a_developer_sees_builds_of_a_revision_and_steers_them_with_a_browser() 
     let steps = visit.browser.find_all("h2 ~ * tbody tr").await.unwrap().len();
     assert_eq!(steps, 3, "{text}");
     let started = visit.world.started(1).await;
+    for (_, request) in &started {
+        visit.browser.find(&format!("a[href$='/try/request/{}']", request.id)).await.unwrap();
+    }
     assert_eq!(started.iter().map(|(_, request)| request.priority).collect::<Vec<_>>(), [5, 5, 5]);
 
     // One of them goes first.
@@ -202,6 +209,12 @@ async fn a_developer_sees_builds_of_a_revision_and_steers_them_with_a_browser() 
     assert!(visit.browser.find_all("form.delete").await.unwrap().is_empty(), "it cannot be stopped twice");
 
     pushed(&visit.world).await;
+    // Something waits and something runs while they are looked at.
+    visit.world.master.hold(BUILDER).unwrap();
+    let runs = visit.world.begin(50, "alice").await;
+    visit.world.build_of(runs).await;
+    visit.world.begin(51, "bob").await;
+    visit.world.refresher.reconcile(Deadline::NONE).await.unwrap();
     for (name, path) in [
         ("home", "/self-serve".to_owned()),
         ("branches", "/self-serve/branches".to_owned()),
@@ -218,6 +231,7 @@ async fn a_developer_sees_builds_of_a_revision_and_steers_them_with_a_browser() 
         ("runs", "/reports/endtoend/try".to_owned()),
         ("recent", "/recent".to_owned()),
         ("pending", "/pending".to_owned()),
+        ("running", "/running".to_owned()),
     ] {
         visit.check(name, &path).await;
     }
@@ -234,6 +248,37 @@ async fn pushed(world: &World) {
         found.builds.iter().any(|build| build.endtime.is_some()).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_looks_again_by_itself_and_leaves_alone_what_somebody_types() {
+    let visit = Visit::begin().await;
+    let (_, _, pending) = visit.world.three().await;
+    let page = format!("/self-serve/try/request/{pending}");
+    let is_same = async || visit.browser.run("return window.marked === true").await.unwrap() == true;
+    let turns = async || visit.browser.run("return window.turns").await.unwrap().as_u64();
+    // Counts what the page itself counts by.
+    let mark = "window.marked = true; window.turns = 0; setInterval(() => { window.turns += 1; }, 1000)";
+
+    visit.go(&page).await;
+    visit.browser.run(mark).await.unwrap();
+    until("it is another page", async || (!is_same().await).then_some(())).await;
+
+    // In a field, and out of it again with something typed: a page that looked again would count from the beginning.
+    visit.go(&page).await;
+    let focus =
+        format!("document.querySelector('form.put input[name=priority]').focus(); if (!window.marked) {{ {mark} }}");
+    until("somebody is about to type", async || {
+        visit.browser.run(&focus).await.unwrap();
+        turns().await.filter(|turns| *turns >= 3)
+    })
+    .await;
+    visit.fill("form.put input[name=priority]", "42").await;
+    visit.browser.run("document.activeElement.blur(); window.turns = 0").await.unwrap();
+    until("what was typed is not lost", async || turns().await.filter(|turns| *turns >= 3)).await;
+    assert!(is_same().await);
+    let typed = visit.browser.run("return document.querySelector('form.put input[name=priority]').value");
+    assert_eq!(typed.await.unwrap(), "42");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,10 @@ const STYLE: &str = "<style>\n\
                      small { opacity: .7; }\n\
                      </style>\n</head>\n<body>\n";
 
+/// What looks again by itself, unless somebody is about to say something: what they typed would be lost. The policy of pages
+/// names it by its hash (W3C, "Content Security Policy Level 3", section 8.3); the browser's tests hold the two together.
+const AGAIN: &str = include_str!("again.js");
+
 /// A page that is being written: a title, and one thing below the other. Text goes in as it is and is escaped here.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -45,12 +49,14 @@ pub struct Page {
     /// What stands above the title.
     top: String,
     body: String,
+    /// After how many seconds it looks again.
+    again: Option<u32>,
 }
 
 impl Page {
     /// A page with nothing but its title.
     pub fn new(title: &str) -> Self {
-        Self { title: Escaped(title).to_string(), top: String::new(), body: String::new() }
+        Self { title: Escaped(title).to_string(), top: String::new(), body: String::new(), again: None }
     }
 
     /// A paragraph.
@@ -111,10 +117,23 @@ impl Page {
         self
     }
 
+    /// It looks again by itself each so many seconds, as long as nobody types into it.
+    #[must_use]
+    pub fn again(self, seconds: u32) -> Self {
+        Self { again: Some(seconds), ..self }
+    }
+
     /// The finished page.
     pub fn into_html(self) -> String {
-        let Self { title, top, body } = self;
-        format!("{BEGIN}<title>{title} - Buildhub</title>\n{STYLE}{top}<h1>{title}</h1>\n{body}</body>\n</html>\n")
+        let Self { title, top, body, again } = self;
+        let (mut head, mut tail) = (String::new(), String::new());
+        if let Some(seconds) = again {
+            head = format!("<noscript><meta http-equiv=\"refresh\" content=\"{seconds}\"></noscript>\n");
+            tail = format!("<script data-seconds=\"{seconds}\">{AGAIN}</script>\n");
+        }
+        format!(
+            "{BEGIN}<title>{title} - Buildhub</title>\n{head}{STYLE}{top}<h1>{title}</h1>\n{body}{tail}</body>\n</html>\n"
+        )
     }
 
     fn element(mut self, name: &str, text: &str) -> Self {

@@ -1,9 +1,10 @@
 //! What there is: branches, builds, requests, jobs.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use buildhub_core::web::header::{LINK, REFRESH};
-use buildhub_core::web::{Response, StatusCode};
+use buildhub_core::web::header::LINK;
+use buildhub_core::web::{Page, Response, StatusCode};
 use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan as _};
 use serde::Serialize;
@@ -30,9 +31,9 @@ const STABLE: u64 = 180;
 /// The longest such time: a week.
 const STABLE_MAX: u64 = 7 * 24 * 60 * 60;
 /// Seconds after which a page of what is not over looks again.
-const LOOK_AGAIN: &str = "30";
+const LOOK_AGAIN: u32 = 30;
 /// The same of a job that was asked for within the last minute: somebody is waiting for it, and most take a moment.
-const LOOK_SOON: &str = "3";
+const LOOK_SOON: u32 = 3;
 const YOUNG: i64 = 60;
 
 /// A build or a request that waits, in one list.
@@ -148,15 +149,22 @@ impl Api {
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &JobView::from(&job)),
             Format::Html => {
-                let answer = Response::page(StatusCode::OK, page::job(&self.frame(asked), &job));
+                let snapshot = self.snapshot().await?;
+                let started = self.started(&job).await?;
+                let page = page::job(&self.frame(asked), &snapshot.branches, &job, &started);
                 let is_young = asked.now.as_second().saturating_sub(job.when) < YOUNG;
-                if job.is_open() && is_young {
-                    answer.with(REFRESH, LOOK_SOON)
-                } else {
-                    looking_again(answer, job.is_open())
-                }
+                let page =
+                    if job.is_open() && is_young { page.again(LOOK_SOON) } else { looking_again(page, job.is_open()) };
+                Response::page(StatusCode::OK, page)
             }
         })
+    }
+
+    /// The branches of the requests that a job's steps name, by the requests' numbers.
+    async fn started(&self, job: &Job) -> Result<BTreeMap<u64, String>, Fault> {
+        let named = job.steps.values().filter_map(|step| step.get("requests").unwrap_or(step).as_array()).flatten();
+        let ids: Vec<u64> = named.filter_map(serde_json::Value::as_u64).take(LISTED_MAX).collect();
+        self.parts.builds.branches_of(&ids).await.map_err(|error| unreadable(&error))
     }
 
     async fn day(&self, asked: &Asked<'_>, branch: &Branch<'_>) -> Result<Response, Fault> {
@@ -181,7 +189,7 @@ impl Api {
             Format::Html => {
                 let is_open = is_open(&found);
                 let page = page::day(&self.frame(asked), branch, date, &found, next.as_deref());
-                looking_again(Response::page(StatusCode::OK, page), date == today && is_open)
+                Response::page(StatusCode::OK, looking_again(page, date == today && is_open))
             }
         };
         Ok(with_next(asked, answer, next))
@@ -201,8 +209,8 @@ impl Api {
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &build),
             Format::Html => {
-                let answer = Response::page(StatusCode::OK, page::build(&self.frame(asked), branch, &build));
-                looking_again(answer, build.endtime.is_none())
+                let page = page::build(&self.frame(asked), branch, &build);
+                Response::page(StatusCode::OK, looking_again(page, build.endtime.is_none()))
             }
         })
     }
@@ -213,8 +221,8 @@ impl Api {
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &request),
             Format::Html => {
-                let answer = Response::page(StatusCode::OK, page::request(&self.frame(asked), branch, &request));
-                looking_again(answer, request.complete == 0)
+                let page = page::request(&self.frame(asked), branch, &request);
+                Response::page(StatusCode::OK, looking_again(page, request.complete == 0))
             }
         })
     }
@@ -229,12 +237,19 @@ impl Api {
         let found = self.of_revision(branch, &revision).await?;
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &items(found)),
-            Format::Html => {
-                let is_open = is_open(&found);
-                let page = page::revision(&self.frame(asked), branch, &revision, &found);
-                looking_again(Response::page(StatusCode::OK, page), is_open)
-            }
+            Format::Html => self.revision_page(asked, branch, &revision, &found),
         })
+    }
+
+    pub(super) fn revision_page(
+        &self,
+        asked: &Asked<'_>,
+        branch: &Branch<'_>,
+        revision: &Revision,
+        found: &Found,
+    ) -> Response {
+        let page = page::revision(&self.frame(asked), branch, revision, found);
+        Response::page(StatusCode::OK, looking_again(page, is_open(found)))
     }
 
     async fn is_done(&self, asked: &Asked<'_>, branch: &Branch<'_>, revision: &str) -> Result<Response, Fault> {
@@ -248,8 +263,8 @@ impl Api {
             Format::Json => Response::json(StatusCode::OK, &is_done),
             Format::Html => {
                 let said = (is_done.complete, is_done.passed, stable_delay);
-                let answer = Response::page(StatusCode::OK, page::is_done(&self.frame(asked), branch, &revision, said));
-                looking_again(answer, !is_done.complete)
+                let page = page::is_done(&self.frame(asked), branch, &revision, said);
+                Response::page(StatusCode::OK, looking_again(page, !is_done.complete))
             }
         })
     }
@@ -277,8 +292,8 @@ impl Api {
             }
             Format::Html => {
                 let is_open = !found.running.is_empty() || !found.pending.is_empty();
-                let answer = Response::page(StatusCode::OK, page::user(&self.frame(asked), branch, user, &found));
-                looking_again(answer, is_open)
+                let page = page::user(&self.frame(asked), branch, user, &found);
+                Response::page(StatusCode::OK, looking_again(page, is_open))
             }
         })
     }
@@ -314,9 +329,9 @@ fn is_open(found: &Found) -> bool {
     !found.pending.is_empty() || found.builds.iter().any(|build| build.endtime.is_none())
 }
 
-/// A browser looks again by itself while something is not over.
-fn looking_again(answer: Response, is_open: bool) -> Response {
-    if is_open { answer.with(REFRESH, LOOK_AGAIN) } else { answer }
+/// A page looks again by itself while something is not over.
+pub(super) fn looking_again(page: Page, is_open: bool) -> Page {
+    if is_open { page.again(LOOK_AGAIN) } else { page }
 }
 
 fn with_next(asked: &Asked<'_>, answer: Response, next: Option<String>) -> Response {

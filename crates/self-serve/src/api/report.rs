@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::fault::Fault;
 use super::find::{branch_of, unreadable};
 use super::format::Format;
-use super::read::{LISTED_MAX, revision_of};
+use super::read::{LISTED_MAX, looking_again, revision_of};
 use super::route::Report;
 use super::{Api, Asked, page};
 use crate::builds::{Build, Request};
@@ -17,6 +17,8 @@ use crate::reports::{open, platform_in, runs};
 
 /// The most builds that a report is made of: what is more is left out, and said to be.
 const BUILDS_MAX: usize = 20_000;
+/// The most blocks of waits beside the last one.
+const BLOCKS_MAX: u32 = 48;
 /// Builds that `recent` lists where nothing is said, as in the original.
 const RECENT: u64 = 25;
 /// The branch of a report from end to end where none is said, as in the original.
@@ -31,27 +33,31 @@ impl Api {
                 let found = self.parts.builds.pending(branches.as_deref(), BUILDS_MAX).await;
                 let mut found = found.map_err(|error| unreadable(&error))?;
                 found.retain(|request| is_of(&snapshot, &request.buildername, platform.as_deref()));
-                Ok(self.told(asked, "Pending", &json!({ "pending": open::pending(&found) })))
+                Ok(match asked.format {
+                    Format::Json => Response::json(StatusCode::OK, &json!({ "pending": open::pending(&found) })),
+                    Format::Html => {
+                        let page = page::pending(&self.frame(asked), &snapshot.branches, &found);
+                        Response::page(StatusCode::OK, looking_again(page, true))
+                    }
+                })
             }
             Report::Running(branch, platform) => {
                 let branches = spellings(&snapshot, branch.as_deref())?;
                 let found = self.parts.builds.running(branches.as_deref(), BUILDS_MAX).await;
                 let mut found = found.map_err(|error| unreadable(&error))?;
                 found.retain(|build| is_of(&snapshot, &build.buildername, platform.as_deref()));
-                Ok(self.told(asked, "Running", &json!({ "running": open::running(&found) })))
+                Ok(match asked.format {
+                    Format::Json => Response::json(StatusCode::OK, &json!({ "running": open::running(&found) })),
+                    Format::Html => {
+                        let page = page::running(&self.frame(asked), &snapshot.branches, &found);
+                        Response::page(StatusCode::OK, looking_again(page, true))
+                    }
+                })
             }
             Report::Revision(branch, revision) => self.all_of(asked, &snapshot, &branch, &revision).await,
-            Report::Recent(worker) => self.recent(asked, worker.as_deref()).await,
+            Report::Recent(worker) => self.recent(asked, &snapshot, worker.as_deref()).await,
             Report::WaitTimes(pool) => self.wait_times(asked, &snapshot, pool.as_deref()).await,
             Report::EndToEnd(branch) => self.end_to_end(asked, &snapshot, branch.as_deref().unwrap_or(BRANCH)).await,
-        }
-    }
-
-    /// JSON, or a page with the same in it.
-    fn told(&self, asked: &Asked<'_>, title: &str, report: &Value) -> Response {
-        match asked.format {
-            Format::Json => Response::json(StatusCode::OK, report),
-            Format::Html => Response::page(StatusCode::OK, page::report(&self.frame(asked), title, report)),
         }
     }
 
@@ -66,16 +72,21 @@ impl Api {
         let revision = revision_of(revision)?;
         let found = self.parts.builds.of_revision(&known.spellings(), &revision, LISTED_MAX).await;
         let found = found.map_err(|error| unreadable(&error))?;
-        let report = json!({
-            "pending": open::pending(&found.pending),
-            "all": open::all(&found.builds),
-            "branch": branch,
-            "revision": revision.to_string(),
-        });
-        Ok(self.told(asked, &format!("{branch} {revision}"), &report))
+        let report = || {
+            json!({
+                "pending": open::pending(&found.pending),
+                "all": open::all(&found.builds),
+                "branch": branch,
+                "revision": revision.to_string(),
+            })
+        };
+        Ok(match asked.format {
+            Format::Json => Response::json(StatusCode::OK, &report()),
+            Format::Html => self.revision_page(asked, &known, &revision, &found),
+        })
     }
 
-    async fn recent(&self, asked: &Asked<'_>, worker: Option<&str>) -> Result<Response, Fault> {
+    async fn recent(&self, asked: &Asked<'_>, snapshot: &Snapshot, worker: Option<&str>) -> Result<Response, Fault> {
         let count = asked.number("numbuilds", RECENT, LISTED_MAX as u64)?;
         let worker = worker.or_else(|| asked.parameter("slave"));
         let count = usize::try_from(count).unwrap_or(LISTED_MAX);
@@ -95,7 +106,10 @@ impl Api {
         };
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &builds.iter().map(entry).collect::<Vec<_>>()),
-            Format::Html => Response::page(StatusCode::OK, page::recent(&self.frame(asked), worker, &builds)),
+            Format::Html => {
+                let page = page::recent(&self.frame(asked), &snapshot.branches, worker, &builds);
+                Response::page(StatusCode::OK, page)
+            }
         })
     }
 
@@ -106,12 +120,12 @@ impl Api {
         let masters = pool.map(|pool| snapshot.masters.of(pool));
         let blocks = blocks(asked)?;
         let (mut builds, pending) = self.begun_in(&span).await?;
-        if let Some(masters) = &masters {
-            builds.retain(|build| build.master.as_deref().is_some_and(|master| masters.contains(&master)));
+        let is_cut = builds.len() >= BUILDS_MAX;
+        if let Some(pool) = pool {
+            builds.retain(|build| build.master.as_deref().is_some_and(|master| snapshot.masters.has(pool, master)));
         }
         let platform = |builder| platform_of(snapshot, builder);
         let waits = waits::waits(&builds, &pending, &span, blocks, asked.now.as_second(), platform);
-        let is_cut = builds.len() >= BUILDS_MAX;
         Ok(match asked.format {
             Format::Json => {
                 let mut said = json!(waits);
@@ -190,6 +204,10 @@ fn blocks(asked: &Asked<'_>) -> Result<Blocks, Fault> {
     let blocks = Blocks { minutes: narrow(minutes("mpb", waits::BLOCK)?), last: narrow(minutes("maxb", waits::LAST)?) };
     if blocks.minutes == 0 {
         return Err(Fault::bad("Bad mpb: it is 1 or more minutes"));
+    }
+    // Each is a list of intervals, for each platform.
+    if blocks.last / blocks.minutes > BLOCKS_MAX {
+        return Err(Fault::bad(format!("Bad maxb: it is at most {BLOCKS_MAX} times mpb")));
     }
     Ok(blocks)
 }

@@ -1,9 +1,11 @@
 //! Questions about requests and builds.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use buildhub_kinto::{Client, Collection, Entry, KintoError, Query};
 use futures::TryStreamExt as _;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Build, Request, State};
@@ -86,6 +88,23 @@ impl Builds {
             *known = request;
         }
         Ok(Some(build))
+    }
+
+    /// The branches of requests by the requests' numbers, of those that are known and have one.
+    pub async fn branches_of(&self, requests: &[u64]) -> Result<BTreeMap<u64, String>, KintoError> {
+        #[derive(Deserialize)]
+        struct Known {
+            request_id: u64,
+            branch: Option<String>,
+        }
+        let mut branches = BTreeMap::new();
+        // So many that an address has room for them.
+        for some in requests.chunks(100) {
+            let query = Query::new().one_of("request_id", some.iter().copied()).fields(["request_id", "branch"]);
+            let known: Vec<Known> = list(&self.requests, query, some.len()).await?;
+            branches.extend(known.into_iter().filter_map(|known| Some((known.request_id, known.branch?))));
+        }
+        Ok(branches)
     }
 
     /// Builds that began in a span (seconds since 1970), and, where the list begins, requests made in it that wait. Where

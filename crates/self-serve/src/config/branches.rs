@@ -50,6 +50,12 @@ impl Branches {
         Some(Branch { name, repository: entry.repo.as_deref().filter(|text| !text.is_empty()), kind })
     }
 
+    /// A branch by whichever of its spellings.
+    pub fn called(&self, spelling: &str) -> Option<Branch<'_>> {
+        self.get(spelling)
+            .or_else(|| self.names().filter_map(|name| self.get(name)).find(|known| known.path() == spelling))
+    }
+
     /// All of their names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -105,6 +111,8 @@ mod tests {
         assert_eq!(branches.get("gaia").unwrap().link("abc"), "https://github.com/mozilla-b2g/gaia/commit/abc");
         let bare = branches.get("bare").unwrap();
         assert_eq!((bare.path(), bare.spellings().len(), bare.link("abc").as_str()), ("bare", 1, ""));
+        assert_eq!(["ash", "projects/ash"].map(|name| branches.called(name).unwrap().name), ["ash", "ash"]);
+        assert!(branches.called("projects").is_none());
         assert!(branches.get("projects/ash").is_none() && branches.get("").is_none());
         assert_eq!(branches.names().collect::<Vec<_>>(), ["ash", "bare", "gaia"]);
     }

@@ -13,6 +13,9 @@ pub struct Masters(Vec<Master>);
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Master {
     name: String,
+    /// What the build system itself calls it: `HOST:FOLDER`.
+    #[serde(default)]
+    db_name: Option<String>,
     #[serde(default)]
     role: Option<String>,
 }
@@ -68,6 +71,12 @@ impl Masters {
         let its = self.0.iter().filter(|master| master.role.as_deref() == Some(pool.role()));
         its.map(|master| master.name.as_str()).collect()
     }
+
+    /// Whether one of a pool's masters is what the build system calls so.
+    pub fn has(&self, pool: Pool, called: &str) -> bool {
+        let is_called = |master: &Master| master.db_name.as_ref().unwrap_or(&master.name) == called;
+        self.0.iter().any(|master| master.role.as_deref() == Some(pool.role()) && is_called(master))
+    }
 }
 
 #[cfg(test)]
@@ -79,7 +88,7 @@ mod tests {
     #[test]
     fn a_pool_is_the_masters_of_one_role() {
         let document = json!([
-            { "name": "bm1", "hostname": "h", "http_port": 8001, "pb_port": 9001, "db_name": "d", "role": "build" },
+            { "name": "bm1", "hostname": "h", "http_port": 8001, "pb_port": 9001, "db_name": "h:/m1", "role": "build" },
             { "name": "bm2", "role": "try" },
             { "name": "bm3", "role": "tests" },
             { "name": "bm4", "role": "build" },
@@ -90,5 +99,8 @@ mod tests {
         assert_eq!(masters.of("trybuildpool".parse().unwrap()), ["bm2"]);
         assert_eq!(masters.of("testpool".parse().unwrap()), ["bm3"]);
         assert!("pool".parse::<Pool>().is_err());
+        let has = |called| masters.has(Pool::Build, called);
+        assert!(has("h:/m1") && has("bm4"), "by the name in the build system, where the document says it");
+        assert!(!has("bm1") && !has("bm2") && !has("bm5"));
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | branches | `{NAME: {"repo": "https://hg.mozilla.org/projects/NAME", "repo_type": "hg", "graph_branches": […]}}` |
 //! | builders | `{"builders": {NAME: {"properties": {"branch": …}}}}` |
-//! | masters | `[{"name", "hostname", "http_port", "pb_port", "db_name", "role"}]` |
+//! | masters | `[{"name", "hostname", "http_port", "pb_port", "db_name", "role"}]`, `db_name` being Buildbot's own name of it |
 
 mod branches;
 mod builders;
@@ -15,7 +15,7 @@ mod masters;
 mod place;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use buildhub_core::store::{StoreError, Stores};
@@ -100,9 +100,12 @@ pub struct Documents {
     places: Places,
     stores: Stores,
     http: Http,
-    held: Mutex<Option<Held>>,
+    held: SyncMutex<Option<Held>>,
+    /// Whoever reads them.
+    reading: Mutex<()>,
 }
 
+#[derive(Clone)]
 struct Held {
     snapshot: Arc<Snapshot>,
     until: Instant,
@@ -117,17 +120,23 @@ impl fmt::Debug for Documents {
 impl Documents {
     /// Documents at these places. Nothing is read yet.
     pub fn new(places: Places, stores: Stores, http: Http) -> Self {
-        Self { places, stores, http, held: Mutex::default() }
+        Self { places, stores, http, held: SyncMutex::default(), reading: Mutex::default() }
     }
 
-    /// What they say now, at most some minutes old; older where they cannot be read again.
+    /// What they say now, at most some minutes old; older where they cannot be read again, and while somebody reads them.
     pub async fn now(&self) -> Result<Arc<Snapshot>, ConfigError> {
-        let mut held = self.held.lock().await;
-        match &*held {
-            Some(fresh) if Instant::now() < fresh.until => return Ok(Arc::clone(&fresh.snapshot)),
-            _ => {}
+        let known = self.held();
+        let _turn = match (self.reading.try_lock(), &known) {
+            (_, Some(known)) if Instant::now() < known.until => return Ok(Arc::clone(&known.snapshot)),
+            (Ok(turn), _) => turn,
+            (Err(_), Some(known)) => return Ok(Arc::clone(&known.snapshot)),
+            (Err(_), None) => self.reading.lock().await,
+        };
+        // Whoever waited for a first reading has it.
+        if let Some(fresh) = self.held().filter(|held| Instant::now() < held.until) {
+            return Ok(fresh.snapshot);
         }
-        let (snapshot, kept) = match (self.read().await, held.take()) {
+        let (snapshot, kept) = match (self.read().await, known) {
             (Ok(snapshot), _) => (Arc::new(snapshot), KEPT),
             (Err(error), Some(old)) => {
                 tracing::warn!(%error, "branches, builders or masters cannot be read again; they stay as they were");
@@ -135,8 +144,13 @@ impl Documents {
             }
             (Err(error), None) => return Err(error),
         };
-        *held = Some(Held { snapshot: Arc::clone(&snapshot), until: Instant::now() + kept });
+        let held = Held { snapshot: Arc::clone(&snapshot), until: Instant::now() + kept };
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         Ok(snapshot)
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn read(&self) -> Result<Snapshot, ConfigError> {
@@ -166,5 +180,29 @@ impl Documents {
             what,
             reason: error.to_string(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use buildhub_core::Variables;
+    use buildhub_core::store::S3Settings;
+    use buildhub_http::HttpSettings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_reads_again_keeps_nobody_waiting() {
+        let places = Places { branches: "/nowhere/branches.json".parse().unwrap(), builders: None, masters: None };
+        let stores = Stores::new(S3Settings::from_variables(&Variables::default()).unwrap());
+        let documents = Documents::new(places, stores, Http::new(&HttpSettings::default()).unwrap());
+        documents.now().await.unwrap_err();
+        let snapshot = Arc::new(Snapshot::default());
+        *documents.held.lock().unwrap() = Some(Held { snapshot: Arc::clone(&snapshot), until: Instant::now() });
+        let turn = documents.reading.lock().await;
+        assert!(Arc::ptr_eq(&documents.now().await.unwrap(), &snapshot), "it does not wait for who reads");
+        drop(turn);
+        assert!(Arc::ptr_eq(&documents.now().await.unwrap(), &snapshot), "what cannot be read again stays");
+        assert!(documents.held().unwrap().until > Instant::now());
     }
 }

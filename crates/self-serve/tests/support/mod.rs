@@ -54,7 +54,8 @@ impl World {
         let client = client(&kinto);
         client.initialise(&manifest()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let documents = documents(&folder);
+        let called = master.get("masters").await.unwrap()["masters"][0]["name"].clone();
+        let documents = documents(&folder, &called);
         let (jobs, builds) = (Jobs::new(&client, "self-serve").unwrap(), Builds::new(&client, "self-serve").unwrap());
         let refresher = Refresher::new(builds.clone(), Arc::clone(&backend));
         let queue = Arc::new(MemoryQueue::new(10_000, Duration::from_mins(1)));
@@ -179,8 +180,12 @@ pub(crate) fn client(kinto: &KintoServer) -> Client {
     Client::new(&ClientSettings::new(kinto.url().parse().unwrap(), "user:pass".parse().unwrap())).unwrap()
 }
 
-/// Two branches; `try` is called by its repository's path too.
-fn documents(folder: &TempDir) -> Arc<Documents> {
+/// Two branches, and the one master by what it calls itself.
+fn documents(folder: &TempDir, called: &serde_json::Value) -> Arc<Documents> {
+    let masters = json!([
+        { "name": "bm1", "hostname": "localhost", "db_name": called, "role": "try" },
+        { "name": "bm2", "hostname": "elsewhere", "db_name": "elsewhere:/master", "role": "build" }
+    ]);
     let branches = json!({
         "mozilla-central": { "repo": "https://hg.example/mozilla-central" },
         "try": { "repo": "https://hg.example/try" }
@@ -199,7 +204,7 @@ fn documents(folder: &TempDir) -> Arc<Documents> {
     let places = Places {
         branches: place("branches.json", branches),
         builders: Some(place("builders.json", json!({ "builders": builders }))),
-        masters: None,
+        masters: Some(place("masters.json", masters)),
     };
     let stores = Stores::new(S3Settings::from_variables(&Variables::default()).unwrap());
     Arc::new(Documents::new(places, stores, Http::new(&HttpSettings::default()).unwrap()))

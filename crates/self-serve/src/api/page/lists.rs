@@ -5,11 +5,11 @@ use jiff::civil::Date;
 use maud::html;
 
 use super::forms::{Field, actions, form};
-use super::parts::{address, builds, encoded, length, moment, requests, revision as revision_link, state, status};
+use super::parts::{address, builds, encoded, length, moment, requests, revision as revision_link, state};
 use super::single::{asked_for, outcome};
 use super::{Frame, framed, neighbour};
 use crate::action::Revision;
-use crate::builds::{Build, Found, OfUser};
+use crate::builds::{Found, OfUser};
 use crate::config::Branch;
 use crate::jobs::Job;
 use crate::reports::runs::Runs;
@@ -131,30 +131,6 @@ pub(in crate::api) fn user(frame: &Frame<'_>, branch: &Branch<'_>, user: &str, f
         h2 { "Builds" } (builds(frame, branch, &found.builds))
     };
     framed(frame, &format!("{user} on {}", branch.name), &body)
-}
-
-/// The newest builds, whatever their branch.
-pub(in crate::api) fn recent(frame: &Frame<'_>, worker: Option<&str>, builds: &[Build]) -> Page {
-    let body = html! {
-        @if builds.is_empty() { p { "No builds." } }
-        @else { table {
-            thead { tr { th { "Build" } th { "State" } th { "Builder" } th { "Worker" } th { "Began" } th { "Took" } } }
-            tbody {
-                @for build in builds {
-                    tr {
-                        td { (build.build_id) }
-                        td { (status(build)) }
-                        td { (build.buildername) " #" (build.buildnumber) }
-                        td { (build.claimed_by_name.as_deref().unwrap_or("")) }
-                        td { (moment(frame, build.starttime)) }
-                        td { @if let Some(end) = build.endtime { (length((end - build.starttime).max(0))) } }
-                    }
-                }
-            }
-        } }
-    };
-    let title = worker.map_or_else(|| "Recent builds".to_owned(), |worker| format!("Recent builds of {worker}"));
-    framed(frame, &title, &body)
 }
 
 /// Revisions from end to end.

@@ -1,5 +1,6 @@
-//! The API as pages: small, without scripts, and with a form for each thing that may be asked for.
+//! The API as pages: small, usable without scripts, and with a form for each thing that may be asked for.
 
+mod everywhere;
 mod forms;
 mod lists;
 mod parts;
@@ -11,9 +12,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use serde::Serialize;
-use serde_json::Value;
 
-pub(super) use lists::{branches, builders, day, jobs, recent, revision, runs, user};
+pub(super) use everywhere::{pending, recent, running};
+pub(super) use lists::{branches, builders, day, jobs, revision, runs, user};
 pub(super) use parts::encoded;
 pub(super) use plot::waits;
 pub(super) use single::{build, is_done, job, request};
@@ -76,7 +77,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         "POST",
         "/self-serve/{branch}/builders/{builder}/{revision}",
-        "One builder's build of a revision: priority, properties (a JSON object), files (a JSON list).",
+        "One builder's build of a revision: priority, properties (a JSON object), files (a JSON list; their property).",
     ),
     endpoint("GET", "/self-serve/{branch}/user/{user}", "What somebody asked for."),
     endpoint("POST", "/self-serve/events", "For masters: a build began or ended."),
@@ -99,6 +100,8 @@ fn framed(frame: &Frame<'_>, title: &str, body: &Markup) -> Page {
         nav {
             a href={ (base) "/self-serve" } { "Self-serve" }
             a href={ (base) "/self-serve/branches" } { "Branches" }
+            a href={ (base) "/pending" } { "Pending" }
+            a href={ (base) "/running" } { "Running" }
             a href={ (base) "/recent" } { "Recent builds" }
             a href={ (base) "/self-serve/jobs" } { "Jobs" }
             a href={ (base) "/reports/waittimes" } { "Wait times" }
@@ -122,11 +125,6 @@ pub(super) fn home(frame: &Frame<'_>) -> Page {
         }
     };
     framed(frame, "Self-serve", &body)
-}
-
-/// A report without a page of its own: what a program gets.
-pub(super) fn report(frame: &Frame<'_>, title: &str, report: &Value) -> Page {
-    framed(frame, title, &html! {}).preformatted(&serde_json::to_string_pretty(report).unwrap_or_default())
 }
 
 /// The day before or after.

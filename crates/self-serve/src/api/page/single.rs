@@ -1,15 +1,18 @@
 //! Pages of one thing: a build, a request, a job, whether a revision is done.
 
+use std::collections::BTreeMap;
+
 use buildhub_core::web::Page;
-use maud::html;
+use maud::{Markup, html};
 use serde_json::Value;
 
+use super::everywhere::{branch_of, thing};
 use super::forms::{Field, actions, form};
 use super::parts::{address, facts, length, moment, owner, revision, state, status};
 use super::{Frame, framed};
 use crate::action::{Action, Revision};
 use crate::builds::{Build, Request, State};
-use crate::config::Branch;
+use crate::config::{Branch, Branches};
 use crate::jobs::Job;
 
 /// A build, and what may be done with it.
@@ -75,7 +78,8 @@ pub(in crate::api) fn request(frame: &Frame<'_>, branch: &Branch<'_>, request: &
 }
 
 /// A job, and what became of it.
-pub(in crate::api) fn job(frame: &Frame<'_>, job: &Job) -> Page {
+pub(in crate::api) fn job(frame: &Frame<'_>, branches: &Branches, job: &Job, started: &BTreeMap<u64, String>) -> Page {
+    let link = |id| thing(frame, branch_of(branches, started.get(&id).map(String::as_str)).as_ref(), "request", id);
     let (word, message) = outcome(job);
     let body = html! {
         (facts(&[
@@ -89,22 +93,31 @@ pub(in crate::api) fn job(frame: &Frame<'_>, job: &Job) -> Page {
         ]))
         @if !job.steps.is_empty() {
             h2 { "Steps" }
-            table { tbody { @for (name, done) in &job.steps { tr { th scope="row" { (name) } td { (step(done)) } } } } }
+            table { tbody { @for (name, done) in &job.steps { tr { th scope="row" { (name) } td { (step(done, &link)) } } } } }
         }
     };
     framed(frame, &format!("Job {}", job.number), &body)
 }
 
-/// What a step of a job did: `requests 5, 6; set 3`.
-fn step(done: &Value) -> String {
-    match done {
-        Value::Object(parts) => {
-            let parts: Vec<_> = parts.iter().map(|(name, value)| format!("{name} {}", step(value))).collect();
-            parts.join("; ")
+/// What a step of a job did: `requests 5, 6; set 3`. A list is of requests.
+fn step(done: &Value, link: &dyn Fn(u64) -> Markup) -> Markup {
+    html! {
+        @match done {
+            Value::Object(parts) => {
+                @for (number, (name, value)) in parts.iter().enumerate() {
+                    @if number > 0 { "; " }
+                    (name) " " (step(value, link))
+                }
+            },
+            Value::Array(values) => {
+                @for (number, value) in values.iter().enumerate() {
+                    @if number > 0 { ", " }
+                    @match value.as_u64() { Some(id) => (link(id)), None => (value), }
+                }
+            },
+            Value::String(text) => (text),
+            other => (other),
         }
-        Value::Array(values) => values.iter().map(step).collect::<Vec<_>>().join(", "),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
