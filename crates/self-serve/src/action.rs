@@ -96,7 +96,7 @@ pub enum Action {
         builder_name: String,
         /// Properties of the build.
         properties: Map<String, Value>,
-        /// Files that count as changed.
+        /// Files that count as changed: the build's property `files`. (A change would count for each build of the revision.)
         files: Vec<String>,
     },
 }

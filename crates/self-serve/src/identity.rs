@@ -105,8 +105,12 @@ fn groups(value: &Value) -> BTreeSet<String> {
     }
 }
 
-/// A list as an HTTP API writes it into one text (`[a b]`), or with commas.
+/// A list as an HTTP API writes it into one text (`[a b]`), or with commas. Where it is JSON a name may have blanks; in the
+/// others it is several, so that whoever names groups must not use any.
 fn listed(text: &str) -> BTreeSet<String> {
+    if let Ok(names) = serde_json::from_str(text) {
+        return names;
+    }
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let names = inner.split([',', ' ']).map(|name| name.trim().trim_matches('"'));
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
@@ -147,5 +151,6 @@ mod tests {
         }
         assert_eq!(groups(&serde_json::json!(["a", "b", 3])), expected);
         assert!(listed("").is_empty() && listed("[]").is_empty());
+        assert!(!listed(r#"["not sheriffs"]"#).contains("sheriffs"), "a name with a blank is one");
     }
 }
