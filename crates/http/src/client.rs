@@ -113,7 +113,7 @@ impl Http {
     /// Waits as before repetition `number` (0 for the first): for callers whose operation has rounds of its own, such
     /// as looking again after a conflict.
     pub async fn back_off(&self, number: u32) {
-        tokio::time::sleep(schedule::jittered(&self.settings, number)).await;
+        self.settings.backoff().pause(number).await;
     }
 
     /// Lets no request of this client (or its clones) leave before `wait` has passed, or
@@ -176,7 +176,7 @@ impl Http {
             let cause = Cause::AskedToWait { asked, limit };
             return Err(HttpError::new(&request.method, &request.url, attempt, cause));
         }
-        let wait = asked.unwrap_or_default() + schedule::jittered(&self.settings, attempt - 1);
+        let wait = asked.unwrap_or_default() + self.settings.backoff().jittered(attempt - 1);
         let url = printable(&request.url);
         tracing::warn!(method = %request.method, url, attempt, reason, wait_ms = wait.as_millis(), "request repeated");
         tokio::time::sleep(wait).await;

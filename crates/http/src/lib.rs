@@ -21,7 +21,7 @@
 //! | [`client`] | [`Http`]: sends requests, waits, repeats |
 //! | [`request`] | [`Request`], [`Repeat`] |
 //! | [`answer`] | [`Answer`] (read whole) and [`Streamed`] (read as it comes) |
-//! | [`schedule`] | how long to wait before the next attempt |
+//! | [`schedule`] | [`Backoff`]: how long to wait before the next attempt |
 //! | [`Trust`] | whose certificates are believed |
 //! | [`guard`] | [`Guard`]: which machines may be connected to |
 //! | [`error`] | [`HttpError`] |
@@ -43,6 +43,7 @@ pub use error::{Cause, HttpError};
 pub use guard::{Forbidden, Guard};
 pub use request::{Repeat, Request};
 pub use reqwest::{Method, StatusCode, header};
+pub use schedule::Backoff;
 pub use settings::HttpSettings;
 pub use trust::Trust;
 pub use url::Url;

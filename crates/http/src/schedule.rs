@@ -4,18 +4,35 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use crate::HttpSettings;
-
-/// The longest wait before repetition `number` (0 for the first): doubling from the base, never above the maximum.
-pub fn ceiling(settings: &HttpSettings, number: u32) -> Duration {
-    let factor = 1u32.checked_shl(number).unwrap_or(u32::MAX);
-    settings.backoff_base.saturating_mul(factor).min(settings.backoff_max)
+/// Waits between attempts: of a request, or of a write that another was faster with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    base: Duration,
+    most: Duration,
 }
 
-/// The wait before repetition `number`: full jitter, so that clients that failed together do not come back together
-/// (AWS Architecture Blog, "Exponential Backoff and Jitter").
-pub(crate) fn jittered(settings: &HttpSettings, number: u32) -> Duration {
-    ceiling(settings, number).mul_f64(fastrand::f64())
+impl Backoff {
+    /// Before the first repetition at most `base`, before each further one twice as much, never above `most`.
+    pub const fn new(base: Duration, most: Duration) -> Self {
+        Self { base, most }
+    }
+
+    /// The longest wait before repetition `number` (0 for the first).
+    pub fn ceiling(self, number: u32) -> Duration {
+        let factor = 1u32.checked_shl(number).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.most)
+    }
+
+    /// The wait before repetition `number`: full jitter, so that clients that failed together do not come back together
+    /// (AWS Architecture Blog, "Exponential Backoff and Jitter").
+    pub(crate) fn jittered(self, number: u32) -> Duration {
+        self.ceiling(number).mul_f64(fastrand::f64())
+    }
+
+    /// Waits before repetition `number`.
+    pub async fn pause(self, number: u32) {
+        tokio::time::sleep(self.jittered(number)).await;
+    }
 }
 
 /// What `Retry-After` asks for, as seconds or as an HTTP-date (one in the past asks for nothing).
@@ -55,10 +72,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_wait_never_passes_its_ceiling_and_ceilings_never_fall(number in 0u32..200) {
-            let settings = HttpSettings::default();
-            prop_assert!(jittered(&settings, number) <= ceiling(&settings, number));
-            prop_assert!(ceiling(&settings, number) <= ceiling(&settings, number + 1));
-            prop_assert!(ceiling(&settings, number) <= settings.backoff_max);
+            let most = Duration::from_secs(30);
+            let backoff = Backoff::new(Duration::from_millis(500), most);
+            prop_assert!(backoff.jittered(number) <= backoff.ceiling(number));
+            prop_assert!(backoff.ceiling(number) <= backoff.ceiling(number + 1));
+            prop_assert!(backoff.ceiling(number) <= most);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Trust;
+use crate::{Backoff, Trust};
 
 /// Limits of one [`Http`](crate::Http).
 #[derive(Debug, Clone)]
@@ -30,6 +30,13 @@ pub struct HttpSettings {
     pub user_agent: String,
     /// Whose certificates are believed. Clients of cloned settings share what was read of them.
     pub trust: Trust,
+}
+
+impl HttpSettings {
+    /// The waits between its attempts.
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.backoff_base, self.backoff_max)
+    }
 }
 
 impl Default for HttpSettings {

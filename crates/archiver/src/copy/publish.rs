@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use buildhub_core::store::{Created, ObjectHeaders, ObjectStore as _, Part, StoreError, StoreErrorKind, Upload};
+use buildhub_http::Backoff;
 use futures::future;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -22,8 +23,8 @@ const RANGE: u64 = 32 << 20;
 const AT_ONCE: usize = 8;
 /// How often it is tried where another is writing the same at the same moment.
 const ROUNDS: u32 = 5;
-/// The longest wait before the second round; it doubles with each.
-const WAIT: Duration = Duration::from_millis(100);
+/// The waits between them.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 /// How long a region may take to say whether it has the archive, when its time is over.
 const LOOK: Duration = Duration::from_secs(5);
 const LATE: &str = "it was not through in the time that there was";
@@ -252,10 +253,7 @@ where
 {
     for round in 0..ROUNDS {
         match write().await? {
-            Created::Conflict => {
-                let wait = WAIT.saturating_mul(1 << round).mul_f64(fastrand::f64());
-                tokio::time::sleep(wait).await;
-            }
+            Created::Conflict => BACKOFF.pause(round).await,
             end => return Ok(end),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use buildhub_http::Backoff;
 use tokio::sync::OnceCell;
 
 use super::calls::Calls;
@@ -16,8 +17,8 @@ use crate::aws::fault::{Fault, passes};
 /// How often the messages of one call are offered, the first time included. A call that fails as a whole is repeated
 /// by the SDK.
 const ROUNDS: u32 = 5;
-/// The longest wait before the second round; it doubles with each.
-const WAIT: Duration = Duration::from_millis(200);
+/// The waits between them.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(400), Duration::from_secs(10));
 
 const NO_CREDENTIALS: &str =
     "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE)";
@@ -99,7 +100,7 @@ impl SqsQueue {
         let mut rest = Rest { again: call, ..Rest::default() };
         for round in 0..ROUNDS {
             if round > 0 {
-                tokio::time::sleep(WAIT.saturating_mul(1 << round).mul_f64(fastrand::f64())).await;
+                BACKOFF.pause(round - 1).await;
             }
             let Rest { again, busy, refused, reason } = self.offer(rest.again).await?;
             rest.again = again;

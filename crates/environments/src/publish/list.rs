@@ -4,7 +4,7 @@ use buildhub_core::store::Version;
 use jiff::Timestamp;
 
 use super::index::{Build, Claim, Index, VERSION};
-use super::{INDEX_LIMIT, PublishError, Publisher, ROUNDS, json, layout, step_aside};
+use super::{BACKOFF, INDEX_LIMIT, PublishError, Publisher, ROUNDS, json, layout};
 
 impl Publisher {
     /// The list, and the version it has; an empty one where nothing was published yet.
@@ -37,7 +37,7 @@ impl Publisher {
     ) -> Result<bool, PublishError> {
         for round in 0..ROUNDS {
             if round > 0 {
-                step_aside(round).await;
+                BACKOFF.pause(round - 1).await;
             }
             let (index, version) = self.read_index().await?;
             // Whoever made it what it is may have died before its history was written.

@@ -20,7 +20,10 @@ pub mod layout;
 mod list;
 mod pointers;
 
+use std::time::Duration;
+
 use buildhub_core::store::{SharedStore, StoreError};
+use buildhub_http::Backoff;
 use jiff::Timestamp;
 
 use crate::lock::LockError;
@@ -174,9 +177,5 @@ fn json(key: &str, value: &impl serde::Serialize) -> Result<bytes::Bytes, Publis
 
 /// How often a conditional write is tried.
 const ROUNDS: u32 = 40;
-
-/// Waits before another try, the longer the more others there are, by chance.
-async fn step_aside(round: u32) {
-    let most = std::time::Duration::from_millis(20 << round.min(6));
-    tokio::time::sleep(most.mul_f64(fastrand::f64())).await;
-}
+/// The waits between tries, the longer the more others there are.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_millis(1280));

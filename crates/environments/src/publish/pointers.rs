@@ -10,7 +10,7 @@ use buildhub_core::store::Versioned;
 use serde::{Deserialize, Serialize};
 
 use super::index::{Build, Claim, Index, Use};
-use super::{PublishError, Publisher, RECORD_LIMIT, ROUNDS, json, layout, step_aside};
+use super::{BACKOFF, PublishError, Publisher, RECORD_LIMIT, ROUNDS, json, layout};
 
 /// What a label means: `latest/<branch>/<platform>/<product>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Publisher {
     async fn point_one(&self, key: &str) -> Result<bool, PublishError> {
         for round in 0..ROUNDS {
             if round > 0 {
-                step_aside(round).await;
+                BACKOFF.pause(round - 1).await;
             }
             let found = match self.store.read(key, RECORD_LIMIT).await {
                 Ok(found) => Some(found),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use buildhub_http::Backoff;
 use futures::future::BoxFuture;
 
 use super::{Agent, WorkError};
@@ -18,10 +19,10 @@ const LOOKS: [Duration; 6] = [
 ];
 /// How often it is asked for.
 const ROUNDS: u32 = 5;
-/// How often what is refused is asked for before the refusal is believed, and the wait in between. A master that is about
+/// How often what is refused is asked for before the refusal is believed, and the waits in between. A master that is about
 /// to stop, or has just begun, refuses what it does a moment later.
 const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(2));
 
 /// What a build system will have answered.
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, BackendError>>;
@@ -59,7 +60,7 @@ impl Agent {
                 Err(BackendError::Refused { reason, .. }) if tries < TRIES => {
                     tracing::warn!(reason, tries, "the build system refuses; it is asked again");
                     self.backend.check().await?;
-                    tokio::time::sleep(PAUSE).await;
+                    PAUSE.pause(tries - 1).await;
                     tries += 1;
                 }
                 answer => return answer,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use buildhub_http::Backoff;
 use bytes::Bytes;
 
 use super::super::versioned::{Kind, Version, Versioned};
@@ -14,8 +15,8 @@ use super::S3Store;
 
 /// How often a write is offered that met another at the same moment.
 const ROUNDS: u32 = 6;
-/// The longest wait before the second round; it doubles with each.
-const WAIT: Duration = Duration::from_millis(50);
+/// The waits between them.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// What a conditional request was answered.
 enum Refusal {
@@ -107,6 +108,6 @@ fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Refusa
 
 async fn wait(round: u32) {
     if round > 0 {
-        tokio::time::sleep(WAIT.saturating_mul(1 << round).mul_f64(fastrand::f64())).await;
+        BACKOFF.pause(round - 1).await;
     }
 }
