@@ -3,11 +3,15 @@
 //! ```text
 //! cargo run --release -p buildhub-archiver --example copy_throughput [MEGABYTES [MEGABYTES-A-SECOND]]
 //! cargo run --release -p buildhub-archiver --example copy_throughput hg [MEGABYTES]
+//! cargo run --release -p buildhub-archiver --example copy_throughput files …      the same into files
 //! ```
 //!
 //! The source, each region and the copy are processes of their own, so that the memory told is the copy's alone. A region
-//! is an S3 server that keeps its objects in files: putting parts together and copying them within a bucket, which costs
-//! Amazon's S3 little, is its work on this machine, and is told apart.
+//! is a server that takes the bytes and keeps none, for a bucket's own work is not done by whoever writes to it. With
+//! `files` it is an S3 server that keeps its objects in files: hashing, putting together and copying is this machine's work
+//! then, and the time until the last byte is sent is told apart.
+//!
+//! `curl` runs before and after, for a machine is not equally fast all the time.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and may fail")]
 
@@ -26,6 +30,7 @@ use buildhub_core::store::S3Settings;
 use buildhub_http::{HttpSettings, Url};
 use buildhub_testkit::mercurial::Mercurial;
 use buildhub_testkit::s3::{ACCESS_KEY_ID, S3Server, SECRET_ACCESS_KEY};
+use buildhub_testkit::sink::SinkServer;
 use buildhub_testkit::source::{Archive, SourceServer};
 
 /// Bytes of what the paced source repeats.
@@ -36,33 +41,44 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["serve-region"] => serve_region().await,
+        ["serve-files"] => serve_files().await,
+        ["serve-sink"] => serve_sink().await,
         ["serve-source", megabytes, pace] => serve_source(megabytes.parse().unwrap(), pace.parse().unwrap()).await,
         ["serve-hg", megabytes] => serve_hg(megabytes.parse().unwrap()).await,
         ["copy", url, east, west] => Box::pin(measure(&url.parse().unwrap(), [east, west])).await,
-        ["hg", rest @ ..] => compare(&["serve-hg", rest.first().unwrap_or(&"300")]),
-        rest => {
-            let [megabytes, pace] = [(0, "2048"), (1, "50")].map(|(at, default)| *rest.get(at).unwrap_or(&default));
-            compare(&["serve-source", megabytes, pace]);
-        }
+        ["files", rest @ ..] => compare(&source(rest), "serve-files"),
+        rest => compare(&source(rest), "serve-sink"),
     }
 }
 
-/// Runs `curl` and the copy, one after the other.
-fn compare(source: &[&str]) {
+/// How the source is started that these arguments ask for.
+fn source<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let or = |at: usize, default| *arguments.get(at).unwrap_or(&default);
+    match arguments {
+        ["hg", ..] => vec!["serve-hg", or(1, "300")],
+        _ => vec!["serve-source", or(0, "2048"), or(1, "50")],
+    }
+}
+
+/// Runs `curl`, the copy, and `curl` again, one after the other.
+fn compare(source: &[&str], region: &str) {
     let (mut source, url) = start(source);
-    let begun = Instant::now();
-    let curl = Command::new("curl").args(["-sS", "--noproxy", "*", "-o", "/dev/null", &url]).status().unwrap();
-    let curl = (curl.success(), begun.elapsed());
-    println!("curl to /dev/null: {:.2} s (went well: {})", curl.1.as_secs_f64(), curl.0);
-    let regions = [start(&["serve-region"]), start(&["serve-region"])];
+    curl(&url);
+    let regions = [start(&[region]), start(&[region])];
     let [east, west] = [&regions[0].1, &regions[1].1];
     let status = Command::new(std::env::current_exe().unwrap()).args(["copy", &url, east, west]).status().unwrap();
     println!("copy went well: {}", status.success());
+    curl(&url);
     for (mut region, _) in regions {
         region.kill().unwrap();
     }
     source.kill().unwrap();
+}
+
+fn curl(url: &str) {
+    let begun = Instant::now();
+    let status = Command::new("curl").args(["-sS", "--noproxy", "*", "-o", "/dev/null", url]).status().unwrap();
+    println!("curl to /dev/null: {:.2} s (went well: {})", begun.elapsed().as_secs_f64(), status.success());
 }
 
 /// Starts this program as a server, and tells the address that it prints.
@@ -74,7 +90,13 @@ fn start(arguments: &[&str]) -> (Child, String) {
     (child, line.trim().to_owned())
 }
 
-async fn serve_region() {
+async fn serve_sink() {
+    let server = SinkServer::start().await.unwrap();
+    println!("{}", server.endpoint());
+    std::future::pending::<()>().await;
+}
+
+async fn serve_files() {
     let server = S3Server::start().await.unwrap();
     server.create_bucket("archives").unwrap();
     println!("{}", server.endpoint());
