@@ -70,6 +70,14 @@ impl Rig {
         Sweeper::new(self.tasks.clone(), self.regions.clone(), queue)
     }
 
+    /// One region more, whose bucket is empty.
+    async fn gains_a_region(&mut self, name: &str, bucket: &str) {
+        self.moto.create_bucket(bucket).await.unwrap();
+        let mut region = self.settings.regions[0].clone();
+        (region.name, region.bucket) = (name.to_owned(), bucket.to_owned());
+        self.settings.regions.push(region);
+    }
+
     /// From now on, regions whose server cannot be reached.
     async fn goes_down(&mut self, names: &[&str]) {
         let mut settings = self.settings.regions.clone();
@@ -300,6 +308,29 @@ async fn a_region_that_is_down_holds_nobody_back_and_gets_the_archive_when_it_is
     assert_eq!(rig.handle(&message, 2000).await, Outcome::Repaired { bytes, missing: 0 });
     assert_eq!((rig.source.requests(), rig.task(&message).await.regions), (1, done()));
     rig.is_whole_everywhere(KEY).await;
+}
+
+#[tokio::test]
+async fn a_region_is_given_the_archive_from_the_next_that_has_it_where_the_first_has_another() {
+    let mut rig = Rig::start(Archive::gzip(LARGE)).await;
+    rig.gains_a_region("eu-north-1", "north").await;
+    rig.goes_down(&["eu-north-1"]).await;
+    let (message, bytes) = (rig.ask(KEY).await, rig.archive.size());
+    assert_eq!(rig.handle(&message, 0).await, Outcome::Copied { bytes, missing: 1 });
+    let east = rig.regions.get("us-east-1").unwrap().clone();
+    let headers = east.store.details(KEY).await.unwrap().headers;
+    let mut damaged = rig.archive.bytes.to_vec();
+    damaged[LARGE / 2] ^= 1;
+    east.store.delete(KEY).await.unwrap();
+    east.store.create_with(KEY, Bytes::from(damaged), &headers).await.unwrap();
+    rig.goes_down(&[]).await;
+    assert_eq!(rig.sweep(400).await.repairs, 1);
+    assert_eq!(rig.handle(&message, 400).await, Outcome::Repaired { bytes, missing: 0 });
+    let north = rig.regions.get("eu-north-1").unwrap();
+    let found = north.store.get(KEY).await.unwrap().bytes(KEY, 64 << 20).await.unwrap();
+    assert!(found == rig.archive.bytes, "whole");
+    assert_eq!(rig.source.requests(), 1, "the source is not asked again");
+    rig.nothing_is_left().await;
 }
 
 /// A missing bucket is a fault of the settings, and no bucket without the archive.

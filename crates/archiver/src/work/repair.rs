@@ -4,8 +4,9 @@ use buildhub_core::store::Details;
 
 use super::end::{Known, missing};
 use super::{Job, Looks, Outcome, WorkError};
-use crate::copy::{self, CopyError, Ended, Plan, SHA256};
+use crate::copy::{self, Control, CopyError, Ended, Plan, SHA256};
 use crate::fetch;
+use crate::regions::Region;
 use crate::task::{Place, State};
 use crate::verify::Expected;
 
@@ -15,11 +16,12 @@ pub(super) fn known(details: &Details) -> Known {
 }
 
 impl Job<'_> {
-    /// Copies the archive from a region that has it to those that do not. The source is not asked.
+    /// Copies the archive from a region that has it to those that do not: from the first that gives it whole. The source is
+    /// not asked.
     pub(super) async fn repair(&mut self, looks: Looks, known: Known) -> Result<Outcome, WorkError> {
         let mut places = looks.places();
         let (size, sha256) = known.clone();
-        let Some((from, details)) = looks.there.first() else { return self.no_region(&looks).await };
+        let Some((_, details)) = looks.there.first() else { return self.no_region(&looks).await };
         let suffix = match self.task().subject.suffix.parse() {
             Ok(suffix) => suffix,
             Err(error) => return self.unusable(format!("{error}")).await,
@@ -33,10 +35,7 @@ impl Job<'_> {
             regions: looks.missing.clone(),
         };
         let control = self.control(false);
-        let copying = Box::pin(async {
-            let opened = fetch::object(&from.store, &plan.key).await?;
-            copy::copy(opened.body, &plan, &control).await
-        });
+        let copying = Box::pin(from_any(&looks.there, &plan, &control));
         let Some(copied) = self.beating(copying, &control).await else { return Ok(Outcome::Lost) };
         match copied {
             Ok(Ended::Copied(copied)) => places.extend(super::bring::places(&copied)),
@@ -61,4 +60,23 @@ impl Job<'_> {
         }
         self.fail(crate::task::FailureCode::SourceError, reason).await
     }
+}
+
+/// Copies from the first of these that can be read and is what it should be.
+async fn from_any(there: &[(Region, Details)], plan: &Plan, control: &Control) -> Result<Ended, CopyError> {
+    let mut last = None;
+    for (from, _) in there {
+        let copied = match fetch::object(&from.store, &plan.key).await {
+            Ok(opened) => copy::copy(opened.body, plan, control).await,
+            Err(error) => Err(error.into()),
+        };
+        match copied {
+            Err(error @ (CopyError::Source(_) | CopyError::Damaged(_))) => {
+                tracing::error!(region = from.name, key = plan.key, %error, "a region's archive cannot be copied to others");
+                last = Some(error);
+            }
+            end => return end,
+        }
+    }
+    Err(last.unwrap_or(CopyError::Regions { reasons: Vec::new() }))
 }
