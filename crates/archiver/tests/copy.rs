@@ -16,7 +16,7 @@ use buildhub_testkit::mercurial::Mercurial;
 use buildhub_testkit::source::{Archive, Misdeed, SourceServer};
 use bytes::Bytes;
 
-use support::{KEY, Site, copied, fetcher, http, moto, s3s, west_that_hangs_at, west_without};
+use support::{KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_that_hangs_at, west_without};
 
 /// A repository whose archive has several parts.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
@@ -199,6 +199,31 @@ async fn a_region_that_fails_at_any_step_does_not_keep_the_other_from_having_it(
         assert_eq!(ends, [("east", true), ("west", false)], "{step}");
         assert!(site.read("east", KEY).await == expected);
         assert!(site.regions.get("west").unwrap().store.head(KEY).await.unwrap_err().is_not_found());
+        assert_eq!(site.left_behind().await, Vec::<String>::new(), "{step}");
+    }
+}
+
+/// 409 `ConditionalRequestConflict` (AWS, "How to prevent object overwrites with conditional writes"): it is tried again,
+/// wherever it is said, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_was_writing_at_the_same_moment_is_written_again() {
+    const LARGE: usize = 18 << 20;
+    let hidden = "POST /west/.incoming/task/1-a?uploadId";
+    let shown = "POST /west/projects/ash-42bf8560b395.tar.gz?uploadId";
+    let small = "PUT /west/projects/ash-42bf8560b395.tar.gz?x-id=PutObject";
+    for (step, size, times, is_there) in
+        [(hidden, LARGE, 3, true), (shown, LARGE, 3, true), (small, 1000, 3, true), (shown, LARGE, 5, false)]
+    {
+        let source = SourceServer::start(Archive::gzip(size)).await.unwrap();
+        let fetcher = fetcher(&source.url(), Limits::default());
+        let (site, conflicts) = west_busy_at(step, times).await;
+        let opened = fetcher.open(&source.url().parse().unwrap(), Suffix::TarGz).await.unwrap();
+        let copied = copied(copy(opened.body, &site.plan(), &Control::default()).await);
+        assert_eq!(conflicts.count(), times, "{step}");
+        assert_eq!(copied.regions[1].end.is_there(), is_there, "{step}: {:?}", copied.regions[1].end);
+        if is_there {
+            assert!(site.read("west", KEY).await == Archive::gzip(size).bytes);
+        }
         assert_eq!(site.left_behind().await, Vec::<String>::new(), "{step}");
     }
 }

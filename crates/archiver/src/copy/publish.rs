@@ -268,3 +268,26 @@ async fn tidy(region: &Region, key: &str) {
         tracing::warn!(region = region.name, key, %error, "what an archive was put together from is swept later");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ranges_are_all_of_an_archive_in_order_and_none_is_too_large(size in 1..=super::super::LARGEST) {
+            let mut end = 0;
+            for (at, (number, range)) in ranges(size).enumerate() {
+                prop_assert_eq!((number as usize, range.start), (at + 1, end));
+                prop_assert!(range.end > range.start && range.end - range.start <= RANGE);
+                // But the last, each is large enough for a part.
+                prop_assert!(range.end == size || range.end - range.start >= buildhub_core::store::PART_MIN as u64);
+                end = range.end;
+            }
+            prop_assert_eq!(end, size);
+            prop_assert!(ranges(size).count() <= buildhub_core::store::PARTS_MAX as usize);
+        }
+    }
+}

@@ -56,6 +56,8 @@ pub(crate) async fn moto() -> Site {
 enum Way {
     Deny,
     Hang,
+    /// Says so many times that another was at it at the same moment.
+    Conflict(usize),
 }
 
 /// A site whose requests go through a proxy that denies those whose head has `step` in it.
@@ -66,6 +68,12 @@ pub(crate) async fn west_without(step: &'static str) -> (Site, Denied) {
 /// A site whose requests go through a proxy that never answers those whose head has `step` in it.
 pub(crate) async fn west_that_hangs_at(step: &'static str) -> (Site, Denied) {
     west_with(step, Way::Hang).await
+}
+
+/// A site whose requests go through a proxy that answers those whose head has `step` in it so many times that another was at
+/// the object at the same moment.
+pub(crate) async fn west_busy_at(step: &'static str, times: usize) -> (Site, Denied) {
+    west_with(step, Way::Conflict(times)).await
 }
 
 async fn west_with(step: &'static str, way: Way) -> (Site, Denied) {
@@ -192,14 +200,18 @@ async fn pass_on(
         Some(_) => text.contains("/west/") && text.contains(step),
         None => text.starts_with(step),
     };
-    if is_denied {
+    let is_over = matches!(way, Way::Conflict(times) if count.load(Ordering::SeqCst) >= times);
+    if is_denied && !is_over {
         count.fetch_add(1, Ordering::SeqCst);
-        if let Way::Hang = way {
-            return std::future::pending().await;
-        }
+        let status = match way {
+            Way::Deny => "403 Forbidden",
+            Way::Conflict(_) => "409 Conflict",
+            Way::Hang => return std::future::pending().await,
+        };
         let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         tokio::io::copy(&mut (&mut client).take(length.unwrap_or(0)), &mut tokio::io::sink()).await?;
-        return client.write_all(b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        return client.write_all(answer.as_bytes()).await;
     }
     let mut server = TcpStream::connect(&server).await?;
     server.write_all(text.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await?;
