@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use buildhub_archiver::copy::{Control, CopyError, Ended, INCOMING, PART, RegionEnd, copy, resume};
+use buildhub_archiver::copy::{Checkpoint, Control, CopyError, Ended, INCOMING, PART, RegionEnd, copy, resume};
 use buildhub_archiver::fetch::{self, Fault, Limits, Rest};
 use buildhub_archiver::regions::Found;
 use buildhub_archiver::request::Suffix;
@@ -15,8 +15,9 @@ use buildhub_core::store::ObjectStore as _;
 use buildhub_testkit::mercurial::Mercurial;
 use buildhub_testkit::source::{Archive, Misdeed, SourceServer};
 use bytes::Bytes;
+use futures::StreamExt as _;
 
-use support::{KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_that_hangs_at, west_without};
+use support::{Denied, KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_that_hangs_at, west_without};
 
 /// A repository whose archive has several parts.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
@@ -362,6 +363,65 @@ async fn a_copy_that_is_paused_is_taken_up_again_and_checked_as_a_whole() {
     }
     assert_eq!(site.left_behind().await, Vec::<String>::new());
     assert_eq!(source.ranges().last().unwrap().as_deref(), Some("bytes=16777216-"));
+}
+
+/// A copy that was paused, and read to its end by another, who had no time to read it back.
+async fn read_to_its_end(source: &SourceServer, site: &Site, hanging: &Denied) -> Checkpoint {
+    let (url, fetcher) = (source.url().parse().unwrap(), fetcher(&source.url(), Limits::default()));
+    source.next([Misdeed::Stall(17 << 20)]);
+    let (opened, control) = (fetcher.open(&url, Suffix::TarGz).await.unwrap(), Control::unhurried(true));
+    let (validator, plan) = (opened.validator.clone().unwrap(), site.plan());
+    let (end, ()) = tokio::join!(copy(opened.body, &plan, &control), async {
+        until(|| control.bytes() >= 17 << 20).await;
+        control.pause();
+    });
+    let Ended::Paused(checkpoint) = end.unwrap() else { panic!("it is paused") };
+    let rest = Rest { from: checkpoint.bytes, validator };
+    let opened = fetcher.resume(&url, Suffix::TarGz, &rest).await.unwrap();
+    let control = Control::unhurried(true);
+    let (end, ()) = tokio::join!(resume(opened.body, &plan, checkpoint, &control), async {
+        until(|| hanging.count() > 0).await;
+        control.end();
+    });
+    let Ended::Paused(checkpoint) = end.unwrap() else { panic!("it is paused again") };
+    serde_json::from_str(&serde_json::to_string(&checkpoint).unwrap()).unwrap()
+}
+
+/// What several workers read is read back as a whole; where the last of them has no time for that, another does it, and the
+/// source is not read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_read_to_its_end_is_checked_by_another_where_no_time_is_left() {
+    let archive = Archive { etag: Some("\"v1\""), has_length: true, ..Archive::gzip(20 << 20) };
+    let (expected, source) = (archive.bytes.clone(), SourceServer::start(archive).await.unwrap());
+    let (mut site, hanging) = west_that_hangs_at("GET /").await;
+    let checkpoint = read_to_its_end(&source, &site, &hanging).await;
+    assert_eq!((checkpoint.bytes, checkpoint.is_all), (expected.len() as u64, true));
+
+    site.regions = site.directly().await;
+    let nothing = futures::stream::empty().boxed();
+    let copied = copied(resume(nothing, &site.plan(), checkpoint, &Control::default()).await);
+    assert_eq!(copied.whole.size, expected.len() as u64);
+    for region in ["east", "west"] {
+        assert!(site.read(region, KEY).await == expected);
+    }
+    assert_eq!(site.left_behind().await, Vec::<String>::new());
+}
+
+/// Whoever does nothing else has all the time that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_cannot_be_read_back_in_a_whole_workers_time_fails_and_leaves_nothing() {
+    let archive = Archive { etag: Some("\"v1\""), has_length: true, ..Archive::gzip(20 << 20) };
+    let source = SourceServer::start(archive).await.unwrap();
+    let (mut site, hanging) = west_that_hangs_at("GET /").await;
+    let checkpoint = read_to_its_end(&source, &site, &hanging).await;
+    let (control, plan, before) = (Control::unhurried(true), site.plan(), hanging.count());
+    let (end, ()) = tokio::join!(resume(futures::stream::empty().boxed(), &plan, checkpoint, &control), async {
+        until(|| hanging.count() > before).await;
+        control.end();
+    });
+    assert!(matches!(end.unwrap_err(), CopyError::OutOfTime { .. }));
+    site.regions = site.directly().await;
+    assert_eq!(site.left_behind().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

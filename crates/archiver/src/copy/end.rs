@@ -62,6 +62,9 @@ pub struct Checkpoint {
     pub bytes: u64,
     /// What the regions have.
     pub regions: Vec<Staged>,
+    /// Whether that is all of it. Then it was not checked yet, for which there was no time left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_all: bool,
 }
 
 /// What a region has of an archive.

@@ -20,6 +20,7 @@ mod control;
 mod end;
 mod parts;
 mod publish;
+mod show;
 mod uploads;
 mod window;
 
@@ -34,7 +35,7 @@ use crate::request::Suffix;
 use crate::verify::Expected;
 use checking::Checking;
 use parts::{Next, Parts};
-use uploads::Uploads;
+use uploads::{Sent, Uploads};
 
 /// Bytes of a part.
 pub const PART: usize = 8 << 20;
@@ -88,9 +89,13 @@ pub async fn copy(source: Body, plan: &Plan, control: &Control) -> Result<Ended,
     stream(parts, plan, control, uploads, Some(check)).await
 }
 
-/// Goes on with a copy that was paused. `rest` begins at [`Checkpoint::bytes`]. The archive is checked when it is put
-/// together, by reading it from one of the regions.
+/// Goes on with a copy that was paused. `rest` begins at [`Checkpoint::bytes`], and is not read where that is all. The
+/// archive is checked when it is put together, by reading it from one of the regions; where no time is left for that, the
+/// copy is paused once more.
 pub async fn resume(rest: Body, plan: &Plan, checkpoint: Checkpoint, control: &Control) -> Result<Ended, CopyError> {
+    if checkpoint.is_all {
+        return checked(plan, &checkpoint, control).await;
+    }
     let parts = Parts::new(rest, checkpoint.bytes, control);
     let uploads = Uploads::resume(plan, checkpoint);
     stream(parts, plan, control, uploads, None).await
@@ -120,7 +125,7 @@ async fn stream(
         (Ok(Fed::All), Ok(Some(whole))) => {
             return Box::pin(publish::large(plan, sent, whole, control)).await.map(Ended::Copied);
         }
-        (Ok(Fed::All), Ok(None)) => return Box::pin(publish::resumed(plan, sent, control)).await.map(Ended::Copied),
+        (Ok(Fed::All), Ok(None)) => return put_together(plan, sent, bytes, control).await,
         (Ok(Fed::Pause), Ok(_)) if control.may_pause() && sent.is_anywhere() => {
             return Ok(Ended::Paused(sent.into_checkpoint(bytes)));
         }
@@ -136,6 +141,30 @@ async fn stream(
     };
     sent.abort().await;
     Err(failed)
+}
+
+/// Shows what several workers read, if it is whole.
+async fn put_together(plan: &Plan, sent: Sent, bytes: u64, control: &Control) -> Result<Ended, CopyError> {
+    let staged = publish::together(&sent, control).await;
+    let there: Vec<_> = staged.iter().filter(|(_, end)| end.is_ok()).map(|(region, _)| region.name.clone()).collect();
+    if let Some(copied) = Box::pin(publish::read_back_and_show(plan, staged, control)).await? {
+        return Ok(Ended::Copied(copied));
+    }
+    let mut checkpoint = Checkpoint { is_all: true, ..sent.into_checkpoint(bytes) };
+    checkpoint.regions.retain(|staged| there.contains(&staged.region));
+    Ok(Ended::Paused(checkpoint))
+}
+
+/// Shows what another had no time to check. Where this one has none either, nobody has.
+async fn checked(plan: &Plan, checkpoint: &Checkpoint, control: &Control) -> Result<Ended, CopyError> {
+    control.read(checkpoint.bytes);
+    let is_there = |region: &&Region| checkpoint.regions.iter().any(|staged| staged.region == region.name);
+    let staged = plan.regions.iter().filter(is_there).map(|region| (region, Ok(()))).collect();
+    if let Some(copied) = Box::pin(publish::read_back_and_show(plan, staged, control)).await? {
+        return Ok(Ended::Copied(copied));
+    }
+    publish::forget(plan).await;
+    Err(control.out_of_time())
 }
 
 /// Why nothing more is read.

@@ -89,7 +89,7 @@ impl Sent {
             let (upload, parts) = sent.ok()?;
             Some(Staged { region: region.name, upload, parts })
         });
-        Checkpoint { bytes, regions: staged.collect() }
+        Checkpoint { bytes, regions: staged.collect(), is_all: false }
     }
 
     /// Gives everything up.

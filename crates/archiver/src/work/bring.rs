@@ -188,7 +188,10 @@ impl Job<'_> {
 async fn open(fetcher: &Fetcher, url: &Url, suffix: Suffix, pause: Option<&Pause>) -> Result<Opened, FetchError> {
     match pause {
         Some(pause) => {
-            let rest = Rest { from: pause.copied.bytes, validator: pause.validator.clone() };
+            // Of an archive that was read to its end the last byte is asked for: whether it is the same, and what it is
+            // served with.
+            let from = pause.copied.bytes.saturating_sub(u64::from(pause.copied.is_all));
+            let rest = Rest { from, validator: pause.validator.clone() };
             fetcher.resume(url, suffix, &rest).await
         }
         None => fetcher.open(url, suffix).await,
