@@ -174,7 +174,15 @@ impl Metrics {
         Value::Object(root).to_string()
     }
 
-    /// Writes the line. Inside Lambda the writer is standard output.
+    /// Writes the line to standard output, where Lambda's log takes it from. Where that fails there are no numbers, and the
+    /// work is done all the same.
+    pub fn emit(&self, at: Timestamp) {
+        if let Err(error) = self.write(at, &mut io::stdout()) {
+            tracing::warn!(%error, "the metrics cannot be written");
+        }
+    }
+
+    /// Writes the line.
     pub fn write(&self, at: Timestamp, writer: &mut impl Write) -> io::Result<()> {
         writeln!(writer, "{}", self.to_line(at))
     }

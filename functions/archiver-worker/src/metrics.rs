@@ -69,7 +69,7 @@ impl Numbers {
         if let Some(longest) = self.longest {
             numbers.duration(&metrics::COPY_DURATION, longest);
         }
-        write(&numbers, at);
+        numbers.emit(at);
     }
 }
 
@@ -86,11 +86,5 @@ pub(crate) fn of_sweep(swept: &Swept, at: Timestamp) {
     ] {
         numbers.count(metric, count);
     }
-    write(&numbers, at);
-}
-
-fn write(numbers: &Metrics, at: Timestamp) {
-    if let Err(error) = numbers.write(at, &mut std::io::stdout()) {
-        tracing::warn!(%error, "the metrics cannot be written");
-    }
+    numbers.emit(at);
 }

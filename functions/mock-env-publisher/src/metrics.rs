@@ -17,23 +17,23 @@ pub(crate) fn of_one(built: bool, changed: bool, size: u64, took: Duration) {
         (&metrics::ENVIRONMENT_BYTES, if built { size } else { 0 }),
     ]);
     numbers.duration(&metrics::ENVIRONMENT_DURATION, took);
-    write(&numbers);
+    numbers.emit(Timestamp::now());
 }
 
 /// One cannot be published.
 pub(crate) fn failed() {
-    write(&counted(&[(&metrics::ENVIRONMENTS_FAILED, 1)]));
+    counted(&[(&metrics::ENVIRONMENTS_FAILED, 1)]).emit(Timestamp::now());
 }
 
 /// One was not published this time.
 pub(crate) fn retried() {
-    write(&counted(&[(&metrics::ENVIRONMENTS_RETRIED, 1)]));
+    counted(&[(&metrics::ENVIRONMENTS_RETRIED, 1)]).emit(Timestamp::now());
 }
 
 /// A schedule's turn.
 pub(crate) fn of_plan(planned: usize, refused: usize) {
     let numbers = [(&metrics::ENVIRONMENTS_PLANNED, planned), (&metrics::ENVIRONMENTS_FAILED, refused)];
-    write(&counted(&numbers.map(|(metric, count)| (metric, count as u64))));
+    counted(&numbers.map(|(metric, count)| (metric, count as u64))).emit(Timestamp::now());
 }
 
 fn counted(counts: &[(&Metric, u64)]) -> Metrics {
@@ -42,10 +42,4 @@ fn counted(counts: &[(&Metric, u64)]) -> Metrics {
         numbers.count(metric, *count);
     }
     numbers
-}
-
-fn write(numbers: &Metrics) {
-    if let Err(error) = numbers.write(Timestamp::now(), &mut std::io::stdout()) {
-        tracing::warn!(%error, "the metrics cannot be written");
-    }
 }

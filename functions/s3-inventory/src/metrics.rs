@@ -31,7 +31,7 @@ pub(crate) fn of_run(report: &Report, at: Timestamp) {
     numbers.duration(&metrics::RUN_DURATION, Duration::from_secs_f64(seconds.total.max(0.0)));
     numbers.duration(&metrics::FETCH_EXISTING_DURATION, Duration::from_secs_f64(seconds.store));
     numbers.duration(&metrics::PUBLISH_DURATION, Duration::from_secs_f64(seconds.records));
-    write(&numbers, at);
+    numbers.emit(at);
 }
 
 /// Steps of a run that one invocation did.
@@ -61,12 +61,6 @@ impl Steps {
         ] {
             numbers.count(metric, count);
         }
-        write(&numbers, Timestamp::now());
-    }
-}
-
-fn write(numbers: &Metrics, at: Timestamp) {
-    if let Err(error) = numbers.write(at, &mut std::io::stdout()) {
-        tracing::warn!(%error, "the metrics cannot be written");
+        numbers.emit(Timestamp::now());
     }
 }

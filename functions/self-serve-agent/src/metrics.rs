@@ -56,7 +56,7 @@ impl Numbers {
         if let Some(delay) = self.delay {
             numbers.duration(&metrics::JOB_DELAY, delay);
         }
-        write(&numbers, at);
+        numbers.emit(at);
     }
 }
 
@@ -72,11 +72,5 @@ pub(crate) fn of_sweep(swept: &Swept, at: Timestamp) {
     ] {
         numbers.count(metric, count);
     }
-    write(&numbers, at);
-}
-
-fn write(numbers: &Metrics, at: Timestamp) {
-    if let Err(error) = numbers.write(at, &mut std::io::stdout()) {
-        tracing::warn!(%error, "the metrics cannot be written");
-    }
+    numbers.emit(at);
 }

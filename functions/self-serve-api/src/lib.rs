@@ -124,7 +124,5 @@ fn emit(request: &str, status: StatusCode, took: Duration) {
         numbers.count(metric, u64::from(is_it));
     }
     numbers.duration(&metrics::ANSWER_DURATION, took);
-    if let Err(error) = numbers.write(Timestamp::now(), &mut std::io::stdout()) {
-        tracing::warn!(%error, "the metrics cannot be written");
-    }
+    numbers.emit(Timestamp::now());
 }
