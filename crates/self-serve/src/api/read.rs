@@ -149,7 +149,8 @@ impl Api {
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &JobView::from(&job)),
             Format::Html => {
-                let snapshot = self.snapshot().await?;
+                // Without the list of branches nothing is linked, and the job is told all the same.
+                let snapshot = self.snapshot().await.unwrap_or_default();
                 let started = self.started(&job).await?;
                 let page = page::job(&self.frame(asked), &snapshot.branches, &job, &started);
                 let is_young = asked.now.as_second().saturating_sub(job.when) < YOUNG;
