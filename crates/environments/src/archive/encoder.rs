@@ -36,12 +36,18 @@ pub fn threads_within(encoder: &Encoder, bytes: u64, at_most: NonZeroU32) -> Non
     (1..=at_most.get()).rev().filter_map(NonZeroU32::new).find(fit).unwrap_or(NonZeroU32::MIN)
 }
 
+/// Whether this program has the encoder that a lock names.
+pub fn has(wanted: &Encoder) -> Result<(), ArchiveError> {
+    let ours = encoder();
+    if (&wanted.name, &wanted.version) == (&ours.name, &ours.version) {
+        return Ok(());
+    }
+    Err(ArchiveError::OtherEncoder { wanted: Box::new(wanted.clone()), ours: Box::new(ours) })
+}
+
 /// An encoder as the lock names it, if this program has it.
 pub(super) fn start<W: Write>(wanted: &Encoder, threads: NonZeroU32, out: W) -> Result<XzEncoder<W>, ArchiveError> {
-    let ours = encoder();
-    if (&wanted.name, &wanted.version) != (&ours.name, &ours.version) {
-        return Err(ArchiveError::OtherEncoder { wanted: Box::new(wanted.clone()), ours: Box::new(ours) });
-    }
+    has(wanted)?;
     let stream = builder(wanted, threads).encoder().map_err(|error| ArchiveError::Start {
         preset: wanted.preset,
         block_size: wanted.block_size,

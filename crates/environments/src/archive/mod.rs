@@ -17,7 +17,7 @@ mod write;
 use std::io::Write;
 use std::num::NonZeroU32;
 
-pub use encoder::{encoder, memory, threads_within};
+pub use encoder::{encoder, has, memory, threads_within};
 pub use oci::{Oci, OciError, write_oci};
 
 use crate::lock::Encoder;

@@ -23,6 +23,8 @@ impl Builder {
             SourceKind::ChrootTar => self.find_root(order, &mut lock, work, progress).await?,
             SourceKind::RpmRepo => self.find_packages(order, &mut lock, work, progress).await?,
         }
+        // What repositories say of packages came from elsewhere too.
+        lock.check(&order.name)?;
         Ok(lock)
     }
 }

@@ -3,16 +3,20 @@
 //! Labels say who uses an environment. They do not change what it is, so they have no part in its lock.
 
 mod check;
+mod decisions;
 mod error;
+mod values;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use check::PHASES;
-pub(crate) use check::is_sha256;
+pub(crate) use check::{MIRROR, anywhere, is_mirror, shown};
+pub(crate) use decisions::Decisions;
+pub use decisions::PHASES;
 pub use error::DefinitionError;
+pub(crate) use values::{is_package, is_sha256, is_word};
 
 /// An environment as its release team describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

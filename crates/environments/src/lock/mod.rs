@@ -4,6 +4,7 @@
 //! (RFC 8785) is the build's [key](Lock::key). Its [`Provenance`] says where those bytes were found, and may change while
 //! the build stays the same.
 
+mod check;
 mod diff;
 mod file;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Alternative, Exclude, Group, Scriptlet, SourceKind, SourcesPolicy, User};
+use crate::definition::{Alternative, DefinitionError, Exclude, Group, Scriptlet, SourceKind, SourcesPolicy, User};
 use crate::digest::hex;
 
 pub use diff::{Changed, Decision, Diff};
@@ -163,6 +164,9 @@ impl Lock {
 /// Why a lock cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
+    /// A decision in it cannot be.
+    #[error(transparent)]
+    Decision(#[from] DefinitionError),
     /// It cannot be made JSON.
     #[error("the lock cannot be written: {0}")]
     Write(#[source] serde_json::Error),

@@ -11,7 +11,7 @@ fn the_key_follows_what_decides_the_bytes_and_nothing_else() {
     assert_eq!(key.len(), 64);
 
     let mut moved = first.clone();
-    moved.provenance.addresses.insert("00".into(), "https://elsewhere.example/".into());
+    moved.provenance.addresses.insert("0".repeat(64), "https://elsewhere.example/".into());
     assert_eq!(moved.key().unwrap(), key);
 
     let mut other = first;
@@ -39,6 +39,50 @@ fn a_lock_that_cannot_be_built_is_refused_with_its_reason() {
     assert!(refused(&|identity| identity.packages.clear()).contains("rpm-repo has packages"));
     assert!(refused(&|identity| identity.packages.push(identity.packages[0].clone())).contains("twice"));
     assert!(Lock::parse(b"{", "a.json").unwrap_err().to_string().starts_with("a.json is no lock"));
+}
+
+/// What the error says, and what is changed.
+type Evil<'a> = (&'a str, &'a dyn Fn(&mut Lock));
+
+/// Whoever wrote it wanted something: lines in the environment's own files, files elsewhere, all the memory or disk.
+#[test]
+fn what_a_definition_may_not_say_a_lock_may_not_either() {
+    let source = |file: &str| Some(SourcePackage { file: file.into(), sha256: None });
+    let evil: [Evil<'_>; 15] = [
+        ("[environment] arch", &|it| it.identity.arch = "../x".into()),
+        ("[environment] rpmdb", &|it| it.identity.rpmdb = "../var/lib/rpm".into()),
+        ("[environment] setuid", &|it| it.identity.setuid = vec!["bin/su".into()]),
+        ("[[exclude]] 1 path", &|it| {
+            it.identity.excludes[0] = Exclude { package: None, path: Some("/a/../b".into()), reason: "x".into() };
+        }),
+        ("[[exclude]] 1 package", &|it| it.identity.excludes[0].package = Some("bash".into())),
+        ("[[alternative]] 1 link", &|it| {
+            it.identity.alternatives.push(Alternative { link: "usr/bin/ld".into(), target: "x".into() });
+        }),
+        ("[[user]] 1 shell", &|it| {
+            let (home, shell) = ("/".into(), "/bin/sh\nroot2::0:0::/:/bin/sh".into());
+            it.identity.users.push(User { name: "a".into(), uid: 1, gid: 1, home, shell });
+        }),
+        ("is no package's name", &|it| it.identity.packages[0].name = "../bash".into()),
+        ("no package has more", &|it| it.identity.packages[0].size = 1 << 50),
+        ("is no file's name", &|it| it.identity.packages[0].source = source("a\".src.rpm")),
+        ("is no file's name", &|it| it.identity.packages[0].source = source("a/b.src.rpm")),
+        ("mirrors has", &|it| drop(it.identity.mirrors.insert("base".into(), "https://a.example/\n[x]".into()))),
+        ("mirrors has", &|it| drop(it.identity.mirrors.insert("x]".into(), "https://a.example/".into()))),
+        ("is no address", &|it| drop(it.provenance.addresses.insert("a".repeat(64), "a/../b".into()))),
+        ("block_size = 1099511627776", &|it| it.identity.encoder.block_size = 1 << 40),
+    ];
+    for (said, change) in evil {
+        let mut lock = lock();
+        change(&mut lock);
+        let error = Lock::parse(&lock.to_bytes().unwrap(), "a.json").unwrap_err().to_string();
+        assert!(error.starts_with("a.json") && error.contains(said), "{said}: {error}");
+    }
+    let login =
+        |it: &mut Lock| drop(it.provenance.addresses.insert("a".repeat(64), "https://me:hush@a.example/".into()));
+    let mut lock = lock();
+    login(&mut lock);
+    assert!(!Lock::parse(&lock.to_bytes().unwrap(), "a.json").unwrap_err().to_string().contains("hush"));
 }
 
 #[test]
