@@ -272,6 +272,40 @@ async fn what_cannot_be_published_is_refused_with_the_reason_and_leaves_nothing(
     }
 }
 
+/// The key is a hash of the result, so all of it is on disk before anything is uploaded. Here there is room for what is
+/// uploaded and its files, and not for the archive beside these: twice the same nine megabytes, which zstd sees and xz,
+/// with a smaller window, does not.
+#[tokio::test]
+async fn when_compression_fails_half_way_nothing_at_all_is_published() {
+    let mut random = vec![0; 9 << 20];
+    fastrand::Rng::with_seed(8).fill(&mut random);
+    let mut tar = tar::Builder::new(Vec::new());
+    for path in ["./one", "./two"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(random.len() as u64);
+        tar.append_data(&mut header, path, random.as_slice()).unwrap();
+    }
+    let definition = "[environment]\nsource = \"chroot-tar\"\narch = \"x86_64\"\nroot = \"root.tar.zst\"\n";
+    let work = written(&[("root.tar", &tar.into_inner().unwrap()), ("large.toml", definition.as_bytes())]);
+    let mut zstd = Command::new("zstd");
+    zstd.args(["-q", "-1", "--long=25", "root.tar"]).current_dir(work.path());
+    assert!(run(zstd).await.status.success());
+    let compressed = std::fs::metadata(work.path().join("root.tar.zst")).unwrap().len();
+    assert!(compressed < 10 << 20, "{compressed}");
+
+    let rights: &[&str] = if std::fs::metadata("/proc/self").unwrap().uid() == 0 { &[] } else { &["--map-root-user"] };
+    let script = "mkdir scratch; mount -t tmpfs -o size=32m none scratch; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(rights).args(["--mount", "sh", "-ec", script, "small"]).arg(program("buildhub"));
+    command.args(["env", "build", "large.toml", "--output", "out"]).current_dir(work.path());
+    command.env("TMPDIR", work.path().join("scratch")).stdin(Stdio::null()).kill_on_drop(true);
+    let output = run(command).await;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("the archive cannot be written after"), "{}", said(&output));
+    assert!(!work.path().join("out").exists());
+}
+
 #[tokio::test]
 async fn processes_that_publish_at_the_same_moment_lose_nothing_of_each_other() {
     let names: Vec<String> = (0..6).map(|number| format!("d{number}")).collect();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use buildhub_testkit::environments::{File, Metadata, Recipe, Signer, Workshop, createrepo};
+use buildhub_testkit::environments::{File, Metadata, Recipe, Signer, Workshop, createrepo, createrepo_by};
 use buildhub_testkit::site::{ArchiveSite, Content, Failure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -102,6 +102,15 @@ impl Site {
         assert_eq!(packages.len(), recipes.len());
     }
 
+    /// What is there, known by another checksum.
+    fn know_by(&self, checksum: &str) {
+        for repository in ["repo", "sources"].map(|name| self.folder.path().join(name)) {
+            std::fs::remove_dir_all(repository.join("repodata")).unwrap();
+            createrepo_by(checksum, &repository, Metadata::Xz).unwrap();
+            self.signer.sign_file(&repository.join("repodata/repomd.xml")).unwrap();
+        }
+    }
+
     /// A definition beside it.
     fn define(&self, name: &str, packages: &str, more: &str) {
         let text = format!(
@@ -150,6 +159,18 @@ async fn packages_become_an_environment_whose_lock_sources_and_differences_are_p
     let asked = rpm.arg("--root").arg(&root).args(["--dbpath", "/var/lib/rpm", "-q", "tool"]).output().await.unwrap();
     assert_eq!(asked.stdout, b"tool-1-1.x86_64\n", "{}", said(&asked));
     assert_eq!(answer(folder, &["verify", "central/linux64/firefox", "--json"]).await["same"], true);
+
+    // The lock names files by their SHA-256, however their repository knows them.
+    site.know_by("sha512");
+    let known = answer(folder, &["build", "linux64.toml", "--output", "out", "--json"]).await;
+    assert_eq!((&known["lock"], &known["changed"]), (&first["lock"], &json!(false)));
+    let elsewhere = answer(folder, &["build", "linux64.toml", "-o", "by-sha512", "--json"]).await;
+    assert_eq!(elsewhere["sha256"], first["sha256"]);
+    let package = folder.join("repo/tool-1-1.x86_64.rpm");
+    let mut damaged = std::fs::read(&package).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&package, &damaged).unwrap();
+    refused(folder, &["lock", "linux64.toml"], "it was changed, or it is damaged").await;
 
     // A year later.
     site.offer("2");

@@ -8,7 +8,7 @@ use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
 /// The most memory that xz may ask for: four times what its strongest preset needs.
-const XZ_MEMORY: u64 = 256 << 20;
+pub(crate) const XZ_MEMORY: u64 = 256 << 20;
 /// The largest window that zstd may ask for, as a power of two: 128 MiB, what its own program accepts.
 const ZSTD_WINDOW: u32 = 27;
 

@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::num::NonZeroU32;
 
 use buildhub_core::Deadline;
 use buildhub_core::store::Location;
 
 use super::archive::Tree;
 use super::cut::{Cut, compute};
+use super::needs::in_memory;
 use super::{BuildError, Builder, Order, Workspace};
-use crate::chroot::{self, Limits};
+use crate::chroot;
 use crate::lock::Lock;
 use crate::places::Address;
 use crate::progress::Progress;
@@ -65,6 +67,7 @@ impl Builder {
         &self,
         lock: &Lock,
         work: &mut Workspace,
+        threads: NonZeroU32,
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<Tree, BuildError> {
@@ -79,13 +82,14 @@ impl Builder {
         let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
         // Without one, the limits of a root are the limit.
         let most = self.means.disk.unwrap_or(u64::MAX);
+        let limits = in_memory(&identity.encoder, threads, &self.means);
         progress.at("reading the root", 0, None);
         let tree = compute(deadline, move || {
             let open = File::open(&path);
             let file = open.map_err(|source| BuildError::Disk { path: path.display().to_string(), source })?;
             let upload = BufReader::with_capacity(1 << 20, Cut::new(file, deadline));
             let mut spool = Spool::create(&folder)?.at_most(most);
-            let mut root = chroot::read(upload, &identity, &Limits::default(), &mut spool, &mut |_| {})?;
+            let mut root = chroot::read(upload, &identity, &limits, &mut spool, &mut |_| {})?;
             let mtime = identity.clamp_time.unwrap_or_default();
             repositories::rewrite(&mut root.entries, &mut spool, &identity.mirrors, mtime)?;
             add_missing_parents(&mut root.entries, mtime);

@@ -26,7 +26,7 @@ pub enum BuildError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// What was fetched is not what was locked.
-    #[error("{address} has the SHA-256 {found}, and {expected} was asked for: it was changed, or it is damaged")]
+    #[error("{address} has the checksum {found}, and {expected} was asked for: it was changed, or it is damaged")]
     Changed {
         /// Where it is.
         address: String,

@@ -15,11 +15,13 @@ mod archive;
 mod chroot;
 mod cut;
 mod error;
+mod hashes;
 mod needs;
 mod order;
 mod packages;
 mod publish;
 mod resolve;
+mod sources;
 mod workspace;
 
 use std::num::NonZeroU32;
@@ -70,11 +72,12 @@ impl Builder {
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<Artefacts, BuildError> {
+        crate::archive::has(&lock.identity.encoder)?;
         let needs = self.needs(lock, work).await?;
         let threads: NonZeroU32 = needs.check(&self.means, deadline)?;
         tracing::info!(lock = lock.key()?, ?needs, threads, "building");
         let tree = match lock.identity.source {
-            SourceKind::ChrootTar => self.root(lock, work, deadline, progress).await?,
+            SourceKind::ChrootTar => self.root(lock, work, threads, deadline, progress).await?,
             SourceKind::RpmRepo => self.packages(lock, work, deadline, progress).await?,
         };
         let mut made = archive::write(lock, tree, work, threads, deadline, progress).await?;

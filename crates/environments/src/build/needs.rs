@@ -9,13 +9,17 @@ use buildhub_core::Deadline;
 
 use super::{BuildError, Builder, Workspace};
 use crate::archive;
-use crate::decompress::Compression;
+use crate::chroot::Limits;
+use crate::decompress::{Compression, XZ_MEMORY};
 use crate::definition::SourceKind;
 use crate::lock::{Encoder, Lock};
 use crate::settings::Means;
 
-/// Memory beside the encoder's: buffers, names of some hundred thousand files, headers of packages.
+/// Memory beside the encoder's: buffers, headers of packages, names of some hundred thousand files. A root that has more of
+/// these than there is memory for is refused when it is read ([`in_memory`]).
 const BASE: u64 = 192 << 20;
+/// What of it is neither names nor headers.
+const BUFFERS: u64 = 32 << 20;
 /// How many times larger files are than packages, or a compressed root, where nobody says. Measured roots have 4.2.
 const EXPANSION: u64 = 5;
 /// What of a hundred bytes is left by compression, at most, where packages are no larger. Measured roots have 24.
@@ -140,9 +144,19 @@ fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
+/// How large a root may be, for it is kept in memory: beside what decompresses it, and then beside the encoder.
+pub(super) fn in_memory(encoder: &Encoder, threads: NonZeroU32, means: &Means) -> Limits {
+    let Some(memory) = means.memory else { return Limits::default() };
+    let beside = archive::memory(encoder, threads).unwrap_or(u64::MAX).max(XZ_MEMORY).saturating_add(BUFFERS);
+    Limits::default().within(memory.saturating_sub(beside))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chroot;
+    use crate::lock::Identity;
+    use crate::tree::Spool;
 
     fn means(memory: Option<u64>, disk: Option<u64>) -> Means {
         let mib = |number: u64| number << 20;
@@ -189,6 +203,46 @@ mod tests {
         let lambda = Deadline::after(Duration::from_mins(14));
         let threads = needs.check(&means(Some(3008), Some(4096)), lambda).unwrap();
         assert!(threads.get() >= 2, "{threads}");
+    }
+
+    /// As long names as all of them may have.
+    fn root(members: u64, limits: &Limits) -> Vec<u8> {
+        let name = usize::try_from(limits.names / limits.members).unwrap();
+        let mut tar = tar::Builder::new(Vec::new());
+        for number in 0..members {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            header.set_mode(0o644);
+            let path = format!("usr/share/{:03}/{number:-<1$}", number % 100, name - 14);
+            tar.append_data(&mut header, path, std::io::empty()).unwrap();
+        }
+        tar.into_inner().unwrap()
+    }
+
+    #[test]
+    fn a_root_of_as_many_members_as_there_is_memory_for_takes_no_more_and_a_larger_one_is_refused() {
+        const MEMBERS: u64 = 4_000;
+        let lock: Lock = serde_json::from_slice(include_bytes!("../../tests/fixtures/lock/two-packages.json")).unwrap();
+        let identity = Identity { excludes: Vec::new(), ..lock.identity };
+        let tar = root(MEMBERS, &Limits::default());
+        let read = |limits: Limits| {
+            let mut spool = Spool::create(&std::env::temp_dir()).unwrap();
+            chroot::read(tar.as_slice(), &identity, &limits, &mut spool, &mut |_| {})
+        };
+        let mut done = None;
+        let memory = allocation_counter::measure(|| done = Some(read(Limits::default()))).bytes_max;
+        assert!(done.unwrap().unwrap().entries.len() as u64 > MEMBERS);
+        let enough = Limits::default().within(memory);
+        assert!(enough.members < MEMBERS, "{memory} bytes are more than {enough:?} have");
+        let error = read(enough).unwrap_err().to_string();
+        assert!(error.contains("members"), "{error}");
+
+        // The smallest function that takes a root at all still takes Debian's with a compiler, of which there are 13,000.
+        let least = needs(1, 1).memory(NonZeroU32::MIN).div_ceil(1 << 20);
+        let limits = in_memory(&archive::encoder(), NonZeroU32::MIN, &means(Some(least), None));
+        assert!((60_000..1_000_000).contains(&limits.members), "{limits:?}");
+        let limits = in_memory(&archive::encoder(), NonZeroU32::MIN, &means(Some(3008), None));
+        assert_eq!(limits.members, Limits::default().members);
     }
 
     #[test]

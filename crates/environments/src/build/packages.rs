@@ -10,23 +10,21 @@ use futures::stream::{StreamExt as _, TryStreamExt as _};
 
 use super::archive::Tree;
 use super::cut::compute;
+use super::hashes::Known;
 use super::{BuildError, Builder, Order, Workspace};
 use crate::keys::Keys;
 use crate::lock::Lock;
 use crate::places::{Address, FetchError};
 use crate::progress::Progress;
-use crate::publish::SourceFile;
-use crate::repo::{self, Limits, Repository};
+use crate::repo::{self, Limits};
 use crate::rpm;
-use crate::solve::{self, Resolved};
+use crate::solve::{self, Chosen, Resolved};
 use crate::tree::{Spool, merge};
 
 /// Packages that are fetched at the same time.
-const WINDOW: usize = 6;
+pub(super) const WINDOW: usize = 6;
 /// The most bytes of files where nobody says how much disk there is.
 const FILES: u64 = 64 << 30;
-/// The most bytes of a source package.
-const SOURCE: u64 = 4 << 30;
 
 impl Builder {
     /// Which packages they are, from where, and signed by whom.
@@ -40,7 +38,7 @@ impl Builder {
         progress.at("resolving", 0, None);
         let definition = Arc::new(order.definition.clone());
         let folder = work.path().to_owned();
-        let resolved =
+        let mut resolved =
             Box::pin(solve::resolve(definition, &order.beside, &self.places, &folder, Limits::default())).await?;
         lock.provenance.repomd = resolved.repomd();
         let newest = resolved.packages.iter().map(|chosen| chosen.built).max();
@@ -48,12 +46,38 @@ impl Builder {
         let installed = resolved.packages.iter().map(|chosen| chosen.installed);
         lock.provenance.installed =
             installed.into_iter().reduce(|sum, bytes| Some(sum?.saturating_add(bytes?))).flatten();
+        lock.identity.packages = resolved.packages.iter().map(|chosen| chosen.package.clone()).collect();
+        self.learn_hashes(&mut resolved, lock, work, progress).await?;
         self.trust(order, &resolved, work).await?;
-        for chosen in resolved.packages {
-            lock.provenance.addresses.insert(chosen.package.sha256.clone(), chosen.address.to_string());
-            lock.identity.packages.push(chosen.package);
+        for (chosen, package) in resolved.packages.iter().zip(&mut lock.identity.packages) {
+            package.sha256.clone_from(&chosen.package.sha256);
+            lock.provenance.addresses.insert(package.sha256.clone(), chosen.address.to_string());
         }
-        Box::pin(self.find_sources(order, lock, work)).await
+        Box::pin(self.find_sources(order, lock, work, progress)).await
+    }
+
+    /// The SHA-256 of packages whose repository knows them by another checksum.
+    async fn learn_hashes(
+        &self,
+        resolved: &mut Resolved,
+        lock: &Lock,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<(), BuildError> {
+        if resolved.packages.iter().any(|chosen| chosen.checksum.as_sha256().is_none()) {
+            // Fetching is work already.
+            self.needs(lock, work).await?.check(&self.means, Deadline::NONE)?;
+        }
+        let known = |chosen: &Chosen| Known {
+            address: chosen.address.clone(),
+            checksum: chosen.checksum.clone(),
+            size: chosen.package.size,
+        };
+        let hashes = self.hashes(resolved.packages.iter().map(known).collect(), work, progress).await?;
+        for (chosen, sha256) in resolved.packages.iter_mut().zip(hashes) {
+            chosen.package.sha256 = sha256;
+        }
+        Ok(())
     }
 
     /// Notes whose signature each package must have.
@@ -68,36 +92,6 @@ impl Builder {
                 work.signed_by(chosen.package.sha256.clone(), Arc::clone(keys));
             }
         }
-        Ok(())
-    }
-
-    /// Where source packages are at hand, by the file names that packages say.
-    async fn find_sources(&self, order: &Order, lock: &mut Lock, work: &mut Workspace) -> Result<(), BuildError> {
-        let mut known: BTreeMap<String, (String, u64, Address)> = BTreeMap::new();
-        for repo in &order.definition.repos {
-            let Some(sources) = &repo.sources else { continue };
-            let source = crate::definition::Repo { url: sources.clone(), ..repo.clone() };
-            let keys = repo::keys(repo, &self.places, &order.beside).await.map_err(Box::new)?;
-            let opened =
-                Repository::open(&source, &self.places, &order.beside, &keys, work.path(), Limits::default()).await;
-            let opened = opened.map_err(Box::new)?;
-            for package in &opened.packages {
-                let file = package.location.rsplit('/').next().unwrap_or_default();
-                if let Some(sha256) = package.checksum.as_sha256() {
-                    let address = opened.address.join(&package.location);
-                    known.insert(file.to_owned(), (sha256.to_owned(), package.size, address));
-                }
-            }
-        }
-        let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
-        for source in lock.identity.packages.iter_mut().filter_map(|package| package.source.as_mut()) {
-            if let Some((sha256, size, address)) = known.get(&source.file) {
-                source.sha256 = Some(sha256.clone());
-                lock.provenance.addresses.insert(sha256.clone(), address.to_string());
-                sizes.insert(sha256, *size);
-            }
-        }
-        lock.provenance.sources = sizes.into_values().reduce(u64::saturating_add);
         Ok(())
     }
 
@@ -143,7 +137,11 @@ impl Builder {
         let packages = &lock.identity.packages;
         let total = packages.iter().map(|package| package.size).fold(0, u64::saturating_add);
         progress.at(STEP, 0, Some(total));
-        let wanted = packages.iter().map(|package| {
+        // Some were fetched for their SHA-256.
+        let missing: Vec<_> = packages.iter().filter(|package| work.has(&package.sha256).is_none()).collect();
+        let mut done = packages.iter().map(|package| package.size).fold(0, u64::saturating_add);
+        let wanted = missing.into_iter().map(|package| {
+            done -= package.size;
             let address = located(lock, &package.sha256)?;
             Ok((package, address, work.fresh("package.rpm")))
         });
@@ -153,7 +151,6 @@ impl Builder {
             Ok::<_, BuildError>((package.sha256.clone(), package.size, path))
         });
         let mut fetching = fetching.buffer_unordered(WINDOW);
-        let mut done = 0;
         while let Some((sha256, size, path)) = fetching.try_next().await? {
             done += size;
             progress.at(STEP, done, Some(total));
@@ -165,30 +162,7 @@ impl Builder {
         Ok(files.collect())
     }
 
-    /// Fetches the source packages that are offered beside the environment.
-    pub(super) async fn fetch_sources(
-        &self,
-        lock: &Lock,
-        work: &mut Workspace,
-        progress: &dyn Progress,
-    ) -> Result<Vec<SourceFile>, BuildError> {
-        let mut found: BTreeMap<String, SourceFile> = BTreeMap::new();
-        let sources = lock.identity.packages.iter().filter_map(|package| package.source.as_ref());
-        for source in sources {
-            let Some(sha256) = &source.sha256 else { continue };
-            if found.contains_key(sha256) {
-                continue;
-            }
-            progress.at("fetching source packages", found.len() as u64, None);
-            let (address, path) = (located(lock, sha256)?, work.fresh("source.rpm"));
-            self.fetch_exactly(&address, sha256, &path, SOURCE).await?;
-            let file = SourceFile { sha256: sha256.clone(), name: source.file.clone(), path };
-            found.insert(sha256.clone(), file);
-        }
-        Ok(found.into_values().collect())
-    }
-
-    async fn fetch_exactly(
+    pub(super) async fn fetch_exactly(
         &self,
         address: &Address,
         sha256: &str,
@@ -205,7 +179,7 @@ impl Builder {
     }
 }
 
-fn located(lock: &Lock, sha256: &str) -> Result<Address, BuildError> {
+pub(super) fn located(lock: &Lock, sha256: &str) -> Result<Address, BuildError> {
     let address = lock.provenance.addresses.get(sha256);
     let address = address.ok_or_else(|| BuildError::Nowhere { sha256: sha256.to_owned() })?;
     Ok(Address::read(address, &Location::Folder(".".into()))?)

@@ -40,7 +40,9 @@ pub enum ChrootError {
         at: u64,
     },
     /// It is larger than allowed.
-    #[error("the uploaded root has more than {limit} {what}: leave out what no build needs, or raise the limit")]
+    #[error(
+        "the uploaded root has more than {limit} {what}: leave out what no build needs; for more members and names there must be more memory"
+    )]
     TooLarge {
         /// What there is too much of.
         what: &'static str,

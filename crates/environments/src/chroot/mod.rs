@@ -50,7 +50,7 @@ use source::{Bounded, Counting};
 pub struct Limits {
     /// Bytes of the tar, decompressed.
     pub tar: u64,
-    /// How many members. Each costs some 300 bytes of memory.
+    /// How many members.
     pub members: u64,
     /// Bytes of all paths and links together, which are kept in memory.
     pub names: u64,
@@ -60,6 +60,20 @@ impl Default for Limits {
     /// 8 GiB, a million members, 128 MiB of names.
     fn default() -> Self {
         Self { tar: 8 << 30, members: 1_000_000, names: 128 << 20 }
+    }
+}
+
+/// Bytes of memory that a member takes at most, with its name (measured: 240 for names of 85 bytes).
+const MEMBER: u64 = 512;
+/// What of them is its name.
+const NAME: u64 = 134;
+
+impl Limits {
+    /// These, or what so many bytes of memory hold, where that is less.
+    #[must_use]
+    pub fn within(self, memory: u64) -> Self {
+        let members = self.members.min(memory / MEMBER);
+        Self { members, names: self.names.min(members.saturating_mul(NAME)), ..self }
     }
 }
 

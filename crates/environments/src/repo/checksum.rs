@@ -1,11 +1,17 @@
 //! Checksums of metadata: SHA-256 and longer.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use sha2::digest::DynDigest;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use crate::digest::hex;
+
+/// Bytes that are read at a time.
+const BUFFER: usize = 256 << 10;
 
 /// What a file must hash to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +73,20 @@ impl Checksum {
     /// Begins to hash what is to be compared with it.
     pub fn begin(&self) -> Hashing {
         Hashing(self.algorithm.hasher())
+    }
+
+    /// Whether a file is what it says; else what it is.
+    pub fn check_file(&self, file: &Path) -> io::Result<Result<(), String>> {
+        let (mut file, mut hashing) = (File::open(file)?, self.begin());
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let read = match file.read(&mut buffer) {
+                Ok(0) => return Ok(self.check(hashing)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            hashing.update(buffer.get(..read).unwrap_or_default());
+        }
     }
 
     /// Whether what was hashed is what it says; else what it is.

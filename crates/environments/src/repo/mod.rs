@@ -265,17 +265,8 @@ type Source = BufReader<Box<dyn Read>>;
 
 /// Opens a fetched file of metadata, once it is what was announced.
 fn verified(path: PathBuf, file: &MetadataFile, plain: u64) -> Result<Source, Fault> {
-    let mut kept = File::open(&path).map_err(Fault::Disk)?;
-    let mut hashing = file.checksum.begin();
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = kept.read(&mut buffer).map_err(Fault::Disk)?;
-        if read == 0 {
-            break;
-        }
-        hashing.update(buffer.get(..read).unwrap_or_default());
-    }
-    file.checksum.check(hashing).map_err(|found| changed(&file.checksum, found))?;
+    let checked = file.checksum.check_file(&path).map_err(Fault::Disk)?;
+    checked.map_err(|found| changed(&file.checksum, found))?;
     let mut kept = BufReader::with_capacity(BUFFER, File::open(path).map_err(Fault::Disk)?);
     let compression = Compression::of(kept.fill_buf().map_err(Fault::Disk)?);
     let source = compression.open(kept).map_err(Fault::Disk)?;

@@ -41,13 +41,15 @@ use rich::{Expression, Expressions, is_rich, parse};
 use crate::definition::Definition;
 use crate::lock;
 use crate::places::Address;
-use crate::repo::{Dependency, Repository};
+use crate::repo::{Checksum, Dependency, Repository};
 
 /// A package of an environment, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// The package as the lock has it.
+    /// The package as the lock has it; without its SHA-256 where its repository knows it by another checksum only.
     pub package: lock::Package,
+    /// What its file must hash to, as its repository says.
+    pub checksum: Checksum,
     /// The id of its repository.
     pub repository: String,
     /// Where its file is, from the repository's address on.
@@ -108,16 +110,6 @@ pub enum SolveError {
         /// What stands in the way, a sentence each; those that are the root of it first.
         reasons: Vec<String>,
     },
-    /// A package whose file is known by another checksum than SHA-256.
-    #[error(
-        "{package} of the repository {repository:?} has no SHA-256 in its metadata; make them with createrepo_c --checksum sha256"
-    )]
-    NotSha256 {
-        /// The package.
-        package: String,
-        /// Its repository.
-        repository: String,
-    },
 }
 
 fn lines(reasons: &[String]) -> String {
@@ -134,7 +126,7 @@ pub fn solve(repositories: &[Repository], definition: &Definition) -> Result<Vec
     let clauses = Clauses::new(&pool, &asked, weak, &mut expressions)?;
     let found = walk::walk(&pool, &clauses, weak, &mut expressions)
         .map_err(|_| SolveError::Unsolvable { reasons: explain::reasons(&pool, &asked, &clauses.all) })?;
-    let mut chosen = found.into_iter().map(|id| chosen(&pool, id)).collect::<Result<Vec<_>, _>>()?;
+    let mut chosen: Vec<Chosen> = found.into_iter().map(|id| chosen(&pool, id)).collect();
     chosen.sort_by(|a, b| (&a.package.name, &a.package.arch).cmp(&(&b.package.name, &b.package.arch)));
     Ok(chosen)
 }
@@ -191,12 +183,8 @@ fn wishes(pool: &Pool<'_>, definition: &Definition) -> Result<Vec<Asked>, SolveE
     definition.environment.packages.iter().map(|text| asked::read(pool, text)).collect()
 }
 
-fn chosen(pool: &Pool<'_>, id: Id) -> Result<Chosen, SolveError> {
+fn chosen(pool: &Pool<'_>, id: Id) -> Chosen {
     let (package, repository) = (pool.package(id), pool.repository(id));
-    let sha256 = package
-        .checksum
-        .as_sha256()
-        .ok_or_else(|| SolveError::NotSha256 { package: package.to_string(), repository: repository.id.clone() })?;
     let source = package.source.as_ref().map(|file| lock::SourcePackage { file: file.to_string(), sha256: None });
     let locked = lock::Package {
         name: package.name.to_string(),
@@ -204,17 +192,18 @@ fn chosen(pool: &Pool<'_>, id: Id) -> Result<Chosen, SolveError> {
         version: package.evr.version.to_string(),
         release: package.evr.release.as_deref().unwrap_or_default().to_owned(),
         arch: package.arch.to_string(),
-        sha256: sha256.to_owned(),
+        sha256: package.checksum.as_sha256().unwrap_or_default().to_owned(),
         size: package.size,
         licence: package.licence.to_string(),
         source,
     };
-    Ok(Chosen {
+    Chosen {
         package: locked,
+        checksum: package.checksum.clone(),
         repository: repository.id.clone(),
         location: package.location.to_string(),
         address: repository.address.join(&package.location),
         built: package.built,
         installed: package.installed,
-    })
+    }
 }

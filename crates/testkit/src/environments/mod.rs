@@ -24,7 +24,7 @@ mod spec;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-pub use createrepo::{Metadata, createrepo};
+pub use createrepo::{Metadata, createrepo, createrepo_by};
 pub use gpg::Signer;
 pub use large::{large_name, large_repository};
 pub use recipe::{File, Payload, Recipe};
