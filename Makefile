@@ -171,12 +171,20 @@ bench-kinto-read: setup ## Questions to a large collection on PostgreSQL, withou
 	@scripts/bench-kinto-read $(or $(ROWS),500000)
 
 .PHONY: bench-environment
-bench-environment: setup ## An environment from packages to archive, against dnf, tar and xz; diff and verify: MEGABYTES=400 (some minutes)
-	@scripts/bench-environment $(or $(MEGABYTES),400)
+bench-environment: setup ## An environment from packages to archive, against dnf, tar and xz; diff and verify: MEGABYTES=400 RUNS=1 (some minutes)
+	@RUNS=$(or $(RUNS),1) scripts/bench-environment $(or $(MEGABYTES),400)
 
 .PHONY: environment-of-real-size
 environment-of-real-size: setup-lambda ## One of 250 MB compressed through the packaged function, with the memory and disk it takes: MEGABYTES=1000
 	@scripts/environment-of-real-size $(or $(MEGABYTES),1000)
+
+.PHONY: environment-of-debian
+environment-of-debian: setup ## A Debian root with a compiler through the command, entered and worked in (as root; ten minutes)
+	@scripts/environment-of-debian
+
+.PHONY: bench-environment-metadata
+bench-environment-metadata: ## What it takes to read a distribution's metadata and resolve some hundred packages: PACKAGES=60000
+	@scripts/bench-environment-metadata $(or $(PACKAGES),60000)
 
 ##@ Help
 .PHONY: help
