@@ -104,6 +104,10 @@ fuzz: ## Fuzz a parser: TARGET=classify SECONDS=60; the targets are in fuzz/fuzz
 package: setup-lambda ## A zip for each function: target/lambda/FUNCTION/bootstrap.zip (arm64), target/lambda-x86_64/… (ARCH=host, arm64, x86_64)
 	@scripts/package $(or $(ARCH),all)
 
+.PHONY: zip-test
+zip-test: setup ## The archiver's tests with the zips of `make package ARCH=host`
+	@scripts/zip-test $(ZIPS)
+
 .PHONY: package-check
 package-check: setup-sam ## Show that `sam build` builds the template's functions (arm64), without the release's slow optimisation
 	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 scripts/sam build

@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use buildhub_core::Variables;
 use buildhub_testkit::emulator::Emulator;
 use buildhub_testkit::event_source::{EventSource, Mapping};
 use buildhub_testkit::gateway::Gateway;
@@ -43,7 +44,10 @@ struct Cloud {
     messages: EventSource,
 }
 
-/// A function's program; both stand in the same folder.
+/// The variable that names a folder of unpacked zips: their programs run instead of this build's (`scripts/zip-test`).
+const ZIPS: &str = "UNPACKED_ZIPS";
+
+/// A program of this build; all stand in the same folder.
 fn program(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_archiver-worker")).with_file_name(name);
     assert!(path.is_file(), "there is no {}: cargo build --package {name}", path.display());
@@ -51,8 +55,10 @@ fn program(name: &str) -> PathBuf {
 }
 
 async fn function(name: &str, settings: &[(String, String)], size: usize) -> Arc<Emulator> {
+    let zips = Variables::from_process().get(ZIPS).map(PathBuf::from);
+    let function = zips.map_or_else(|| program(name), |zips| zips.join(name).join("bootstrap"));
     let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Arc::new(Emulator::pool(&program(name), &settings, size).await.unwrap())
+    Arc::new(Emulator::pool(&function, &settings, size).await.unwrap())
 }
 
 impl Cloud {

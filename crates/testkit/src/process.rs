@@ -6,10 +6,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Time between two looks at whether a program is ready.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long one look may take: a server that is about to begin may take a connection and never answer it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Lines of a log that an error repeats.
 const LINES: usize = 20;
@@ -81,7 +84,7 @@ impl Process {
             if let Some(status) = self.child.try_wait().map_err(ServerError::io("watch a program"))? {
                 return Err(self.not_ready(format!("ended ({status})")));
             }
-            if ready().await {
+            if timeout(PATIENCE, ready()).await.unwrap_or(false) {
                 return Ok(());
             }
             if Instant::now() > end {
@@ -131,4 +134,27 @@ pub(crate) fn local_client() -> reqwest::Result<reqwest::Client> {
     // The first TLS provider set serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().tls_certs_only([]).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_that_is_never_answered_is_followed_by_another() {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::spawn("sleep", command, folder.path().join("log")).unwrap();
+        let looks = Cell::new(0);
+        let ready = async || {
+            looks.set(looks.get() + 1);
+            if looks.get() == 1 { std::future::pending().await } else { true }
+        };
+        process.until(Duration::from_secs(30), ready).await.unwrap();
+        process.kill().await.unwrap();
+        assert_eq!(looks.get(), 2);
+    }
 }

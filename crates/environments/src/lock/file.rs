@@ -2,7 +2,7 @@
 
 use super::{Lock, LockError};
 
-/// The rules by which environments are put together now ([`Identity::assembly`]).
+/// The rules by which environments are put together now ([`Identity::assembly`](super::Identity::assembly)).
 pub const ASSEMBLY: u32 = 1;
 
 /// The most bytes of a lock: some ten thousand packages.
