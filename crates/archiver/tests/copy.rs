@@ -17,7 +17,10 @@ use buildhub_testkit::source::{Archive, Misdeed, SourceServer};
 use bytes::Bytes;
 use futures::StreamExt as _;
 
-use support::{Denied, KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_that_hangs_at, west_without};
+use support::{
+    Denied, KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_that_hangs_at, west_without,
+    west_without_before,
+};
 
 /// A repository whose archive has several parts.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
@@ -202,6 +205,23 @@ async fn a_region_that_fails_at_any_step_does_not_keep_the_other_from_having_it(
         assert!(site.regions.get("west").unwrap().store.head(KEY).await.unwrap_err().is_not_found());
         assert_eq!(site.left_behind().await, Vec::<String>::new(), "{step}");
     }
+}
+
+/// AWS, "`AbortMultipartUpload`": a part that is under way when its upload is given up may be stored all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_fails_with_parts_on_their_way_keeps_none_of_them() {
+    let source = SourceServer::start(Archive::gzip(18 << 20)).await.unwrap();
+    let fetcher = fetcher(&source.url(), Limits::default());
+    let part = |number: &str| format!("PUT /west/.incoming/task/1-a?x-id=UploadPart&partNumber={number}");
+    let (failing, late) = (part("2").leak(), part("1").leak());
+    let (site, denied) = west_without_before(failing, late).await;
+    let opened = fetcher.open(&source.url().parse().unwrap(), Suffix::TarGz).await.unwrap();
+    let copied = copied(copy(opened.body, &site.plan(), &Control::default()).await);
+    assert!(denied.count() > 0);
+    let ends: Vec<_> = copied.regions.iter().map(|region| region.end.is_there()).collect();
+    assert_eq!(ends, [true, false]);
+    denied.other_is_answered().await;
+    assert_eq!(site.left_behind().await, Vec::<String>::new());
 }
 
 /// 409 `ConditionalRequestConflict` (AWS, "How to prevent object overwrites with conditional writes"): it is tried again,

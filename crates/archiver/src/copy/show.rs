@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use buildhub_core::store::{Created, ObjectHeaders, ObjectStore as _, Part, StoreError, StoreErrorKind, Upload};
+use buildhub_core::store::{
+    Created, ObjectHeaders, ObjectStore as _, Part, StoreError, StoreErrorKind, Upload, all_or_none,
+};
 use buildhub_http::Backoff;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::uploads::abort;
 use super::{Plan, SHA256};
@@ -71,7 +72,7 @@ async fn copy_to_key(region: &Region, plan: &Plan, headers: &ObjectHeaders, size
 
 async fn copy_ranges(region: &Region, upload: &Upload, from: &str, size: u64) -> Result<Vec<Part>, StoreError> {
     let copies = ranges(size).map(|(number, range)| region.store.copy_part(upload, number, from, range));
-    stream::iter(copies).buffer_unordered(AT_ONCE).try_collect().await
+    all_or_none(copies, AT_ONCE).await
 }
 
 /// The ranges of so many bytes, with the numbers of the parts that they become.

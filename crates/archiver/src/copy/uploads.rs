@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use buildhub_core::store::{ObjectHeaders, Part, StoreError, StoreErrorKind, Upload};
+use buildhub_core::store::{ObjectHeaders, Part, StoreError, StoreErrorKind, Upload, settled};
 use futures::future;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -142,7 +142,14 @@ async fn send(
                 Some(piece) => sending.push(patiently(region, part(region, upload, piece))),
                 None => is_open = false,
             },
-            Some(part) = sending.next() => parts.push(part?),
+            Some(part) = sending.next() => match part {
+                Ok(part) => parts.push(part),
+                // Those that arrive after the upload was given up would stay.
+                Err(error) => {
+                    settled(sending).await;
+                    return Err(error);
+                }
+            },
             else => return Ok(parts),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use buildhub_archiver::copy::{Copied, CopyError, Ended, INCOMING, Plan};
 use buildhub_archiver::fetch::{Fetcher, Hosts, Limits};
@@ -58,11 +59,20 @@ enum Way {
     Hang,
     /// Says so many times that another was at it at the same moment.
     Conflict(usize),
+    /// Denies, while a request that begins with this is on its way: its last byte is passed on when the upload was given up,
+    /// or a second after the denial where it is not.
+    DenyBefore(&'static str),
 }
 
 /// A site whose requests go through a proxy that denies those whose head has `step` in it.
 pub(crate) async fn west_without(step: &'static str) -> (Site, Denied) {
     west_with(step, Way::Deny).await
+}
+
+/// A site whose requests go through a proxy that denies those whose head has `step` in it while one that begins with
+/// `other` is on its way.
+pub(crate) async fn west_without_before(step: &'static str, other: &'static str) -> (Site, Denied) {
+    west_with(step, Way::DenyBefore(other)).await
 }
 
 /// A site whose requests go through a proxy that never answers those whose head has `step` in it.
@@ -150,7 +160,7 @@ pub(crate) fn hosts(url: &str) -> Hosts {
 
 /// A client that does not wait long.
 pub(crate) fn http() -> HttpSettings {
-    HttpSettings { backoff_base: std::time::Duration::from_millis(1), ..HttpSettings::default() }
+    HttpSettings { backoff_base: Duration::from_millis(1), ..HttpSettings::default() }
 }
 
 pub(crate) fn fetcher(url: &str, limits: Limits) -> Fetcher {
@@ -165,11 +175,35 @@ pub(crate) fn copied(end: Result<Ended, CopyError>) -> Copied {
 }
 
 /// How often a proxy did not pass on what it was asked.
-pub(crate) struct Denied(Arc<AtomicUsize>);
+#[derive(Clone, Default)]
+pub(crate) struct Denied {
+    count: Arc<AtomicUsize>,
+    held: Arc<AtomicUsize>,
+    passed_on: Arc<AtomicUsize>,
+    given_up: Arc<AtomicUsize>,
+}
 
 impl Denied {
     pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the request that was on its way has been answered by the server.
+    pub(crate) async fn other_is_answered(&self) {
+        until(&self.passed_on).await;
+    }
+
+    /// Waits for a denial, and then for an upload to be given up, but no longer than a second.
+    async fn is_followed(&self) {
+        until(&self.count).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), until(&self.given_up)).await;
+    }
+}
+
+/// Waits until something has happened once.
+async fn until(count: &AtomicUsize) {
+    while count.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -179,46 +213,62 @@ async fn proxy(endpoint: String, step: &'static str, way: Way) -> (String, Denie
     let server = endpoint.strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let denied = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&denied);
+    let denied = Denied::default();
+    let seen = denied.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass_on(client, server.clone(), step, way, Arc::clone(&count)));
+            tokio::spawn(pass_on(client, server.clone(), step, way, seen.clone()));
         }
     });
-    (address, Denied(denied))
+    (address, denied)
 }
 
-async fn pass_on(
-    mut client: TcpStream,
-    server: String,
-    step: &str,
-    way: Way,
-    count: Arc<AtomicUsize>,
-) -> std::io::Result<()> {
+async fn pass_on(mut client: TcpStream, server: String, step: &str, way: Way, seen: Denied) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
     }
     let text = String::from_utf8_lossy(&head).into_owned();
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap_or(0);
     let is_denied = match step.strip_prefix("x-") {
         Some(_) => text.contains("/west/") && text.contains(step),
         None => text.starts_with(step),
     };
-    let is_over = matches!(way, Way::Conflict(times) if count.load(Ordering::SeqCst) >= times);
+    let is_over = matches!(way, Way::Conflict(times) if seen.count() >= times);
     if is_denied && !is_over {
-        count.fetch_add(1, Ordering::SeqCst);
+        if let Way::DenyBefore(_) = way {
+            // The other one is there but for its last byte.
+            until(&seen.held).await;
+        }
+        seen.count.fetch_add(1, Ordering::SeqCst);
         let status = match way {
-            Way::Deny => "403 Forbidden",
+            Way::Deny | Way::DenyBefore(_) => "403 Forbidden",
             Way::Conflict(_) => "409 Conflict",
             Way::Hang => return std::future::pending().await,
         };
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        tokio::io::copy(&mut (&mut client).take(length.unwrap_or(0)), &mut tokio::io::sink()).await?;
+        tokio::io::copy(&mut (&mut client).take(length as u64), &mut tokio::io::sink()).await?;
         let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         return client.write_all(answer.as_bytes()).await;
     }
     let mut server = TcpStream::connect(&server).await?;
     server.write_all(text.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await?;
-    tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop)
+    if matches!(way, Way::DenyBefore(other) if text.starts_with(other)) {
+        let mut body = vec![0; length];
+        client.read_exact(&mut body).await?;
+        let (last, before) = body.split_last().unwrap();
+        server.write_all(before).await?;
+        seen.held.fetch_add(1, Ordering::SeqCst);
+        seen.is_followed().await;
+        server.write_all(&[*last]).await?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).await?;
+        seen.passed_on.fetch_add(1, Ordering::SeqCst);
+        return client.write_all(&answer).await;
+    }
+    let passed = tokio::io::copy_bidirectional(&mut client, &mut server).await.map(drop);
+    if text.starts_with("DELETE /west/") {
+        seen.given_up.fetch_add(1, Ordering::SeqCst);
+    }
+    passed
 }

@@ -8,6 +8,7 @@ mod headers;
 mod location;
 #[cfg(feature = "aws")]
 mod s3;
+mod together;
 mod versioned;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use location::{Location, LocationError};
 pub use s3::{
     COPY_MAX, Created, Details, PART_MIN, PARTS_MAX, Part, S3, S3Settings, S3Store, Stores, Unfinished, Upload,
 };
+pub use together::{all_or_none, settled};
 pub use versioned::{Version, Versioned};
 
 /// A store that is shared between tasks.

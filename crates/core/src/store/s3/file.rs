@@ -4,11 +4,10 @@ use std::io::SeekFrom;
 use std::path::Path;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::{Created, PARTS_MAX, Part, S3Store, Upload};
-use crate::store::{ObjectHeaders, ObjectStore as _, StoreError, StoreErrorKind};
+use crate::store::{ObjectHeaders, ObjectStore as _, StoreError, StoreErrorKind, all_or_none};
 
 /// What is larger is sent in parts of at least this size.
 const PART: u64 = 16 << 20;
@@ -52,11 +51,11 @@ impl S3Store {
     async fn send(&self, upload: &Upload, file: &Path, size: u64) -> Result<Created, StoreError> {
         let length = PART.max(size.div_ceil(u64::from(PARTS_MAX)));
         let ranges = (1u32..).zip((0..size).step_by(usize::try_from(length).unwrap_or(usize::MAX)));
-        let sending = stream::iter(ranges).map(|(number, at)| async move {
+        let sending = ranges.map(|(number, at)| async move {
             let bytes = piece(file, at, length.min(size - at)).await?;
             self.part(upload, number, bytes).await
         });
-        let parts: Vec<Part> = sending.buffer_unordered(WINDOW).try_collect().await?;
+        let parts: Vec<Part> = all_or_none(sending, WINDOW).await?;
         self.complete(upload, parts).await
     }
 }
