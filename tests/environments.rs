@@ -52,7 +52,7 @@ fn is_real_size() -> bool {
 /// `buildhub env ARGS` in a folder, with these variables.
 fn env(folder: &Path, variables: &[(String, String)], args: &[&str]) -> Command {
     let mut command = Command::new(program("buildhub"));
-    command.arg("env").args(args).env_clear().envs(variables.iter().cloned());
+    command.arg("env").args(args).env_clear().env("TMPDIR", folder).envs(variables.iter().cloned());
     command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
@@ -366,6 +366,9 @@ async fn a_process_that_is_killed_leaves_nothing_half_and_the_next_one_completes
         assert!(!has(&format!("builds/{lock}")) || has(name));
         answer(work.path(), &[], &["build", "a.toml", "--output", &out, "--json"]).await;
         assert_eq!(names(published(&work.path().join(&out))), clean);
+        let folders = work.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<_> = folders.filter(|name| name.starts_with("buildhub-environment-")).collect();
+        assert_eq!(left, Vec::<String>::new(), "the next one removes what the killed one worked in");
     }
 }
 

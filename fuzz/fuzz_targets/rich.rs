@@ -3,7 +3,7 @@
 
 use buildhub_environments::definition::Definition;
 use buildhub_environments::places::Address;
-use buildhub_environments::repo::{self, Repository};
+use buildhub_environments::repo::{self, Budget, Repository};
 use buildhub_environments::solve;
 use libfuzzer_sys::fuzz_target;
 
@@ -24,9 +24,9 @@ fuzz_target!(|text: &str| {
     let list = |kind: &str| format!("<rpm:{kind}><rpm:entry name=\"({escaped})\"/></rpm:{kind}>");
     let all = ["requires", "conflicts", "recommends", "supplements"].map(list).concat();
     let metadata = format!("<metadata>{}{}{}</metadata>", package("a", &all), package("b", ""), package("c", ""));
-    let Ok(packages) = repo::read_primary(metadata.as_bytes(), 10) else { return };
+    let Ok(packages) = repo::read_primary(metadata.as_bytes(), 10, &mut Budget::new(64 << 20)) else { return };
     let repository = Repository::of_packages("r", Address::File("r".into()), packages);
-    if let Ok(chosen) = solve::solve(&[repository], &definition) {
+    if let Ok(chosen) = solve::solve(&[repository], &definition, &mut Budget::new(64 << 20)) {
         assert!(chosen.iter().any(|one| one.package.name == "a"));
     }
 });

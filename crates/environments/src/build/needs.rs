@@ -13,6 +13,7 @@ use crate::chroot::Limits;
 use crate::decompress::{Compression, XZ_MEMORY};
 use crate::definition::SourceKind;
 use crate::lock::{Encoder, Lock};
+use crate::repo;
 use crate::settings::Means;
 
 /// Memory beside the encoder's: buffers, headers of packages, names of some hundred thousand files. A root that has more of
@@ -151,6 +152,13 @@ pub(super) fn in_memory(encoder: &Encoder, threads: NonZeroU32, means: &Means) -
     Limits::default().within(memory.saturating_sub(beside))
 }
 
+/// How much metadata repositories may have, which are kept in memory: beside what decompresses them.
+pub(super) fn for_metadata(means: &Means) -> repo::Limits {
+    let limits = repo::Limits::default();
+    let there = means.memory.map(|memory| memory.saturating_sub(XZ_MEMORY).saturating_sub(BUFFERS));
+    repo::Limits { memory: there.unwrap_or(limits.memory), ..limits }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +251,14 @@ mod tests {
         assert!((60_000..1_000_000).contains(&limits.members), "{limits:?}");
         let limits = in_memory(&archive::encoder(), NonZeroU32::MIN, &means(Some(3008), None));
         assert_eq!(limits.members, Limits::default().members);
+    }
+
+    #[test]
+    fn metadata_have_what_memory_is_left_beside_what_decompresses_them() {
+        let room = |memory| for_metadata(&means(memory, None)).memory >> 20;
+        assert_eq!(room(Some(1024)), 736);
+        assert_eq!(room(Some(100)), 0);
+        assert_eq!(room(None), repo::Limits::default().memory >> 20);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use buildhub_core::store::{Location, ObjectStore, StoreError};
 
-use crate::definition::{Definition, DefinitionError};
+use crate::definition::{Definition, DefinitionError, WORD, is_word};
 
 /// The most bytes of a definition.
 const LIMIT: usize = 1 << 20;
@@ -37,6 +37,12 @@ pub enum OrderError {
     /// It is no text.
     #[error("{0} is no definition: it is not UTF-8")]
     NoText(String),
+    /// It is called what no environment may be called.
+    #[error("{name:?} cannot be the name of a definition: {WORD}")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// It cannot be used.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -45,9 +51,12 @@ pub enum OrderError {
 impl Order {
     /// From a text. `file` is its name, for errors too.
     pub fn of_text(text: &str, file: &str, beside: Location) -> Result<Self, OrderError> {
-        let definition = Definition::parse(text, file)?;
         let name = file.rsplit('/').next().unwrap_or(file);
         let name = name.strip_suffix(".toml").unwrap_or(name).to_owned();
+        if !is_word(&name) {
+            return Err(OrderError::Name { name });
+        }
+        let definition = Definition::parse(text, file)?;
         Ok(Self { name, definition, beside })
     }
 
@@ -66,5 +75,24 @@ impl Order {
         let bytes = store.read(key, LIMIT).await?.bytes;
         let text = std::str::from_utf8(&bytes).map_err(|_| OrderError::NoText(key.to_owned()))?;
         Self::of_text(text, key, place.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_named_by_a_word() {
+        let text = "[environment]\nsource = \"chroot-tar\"\narch = \"x86_64\"\nroot = \"a.tar\"\n";
+        let named = |file: &str| {
+            let order = Order::of_text(text, file, Location::Folder(".".into()));
+            order.map(|order| order.name).map_err(|error| error.to_string())
+        };
+        assert_eq!(named("environments/linux64.toml"), Ok("linux64".to_owned()));
+        for wrong in ["", ".toml", "a b.toml", "-.toml", "x/..", "\u{1b}[2J"] {
+            let error = named(wrong).unwrap_err();
+            assert!(error.contains("cannot be the name of a definition"), "{error}");
+        }
     }
 }

@@ -11,12 +11,13 @@ use futures::stream::{StreamExt as _, TryStreamExt as _};
 use super::archive::Tree;
 use super::cut::compute;
 use super::hashes::Known;
+use super::needs::for_metadata;
 use super::{BuildError, Builder, Order, Workspace};
 use crate::keys::Keys;
 use crate::lock::Lock;
 use crate::places::{Address, FetchError};
 use crate::progress::Progress;
-use crate::repo::{self, Limits};
+use crate::repo;
 use crate::rpm;
 use crate::solve::{self, Chosen, Resolved};
 use crate::tree::{Spool, merge};
@@ -39,8 +40,9 @@ impl Builder {
         let definition = Arc::new(order.definition.clone());
         let folder = work.path().to_owned();
         let mut resolved =
-            Box::pin(solve::resolve(definition, &order.beside, &self.places, &folder, Limits::default())).await?;
-        lock.provenance.repomd = resolved.repomd();
+            Box::pin(solve::resolve(definition, &order.beside, &self.places, &folder, for_metadata(&self.means)))
+                .await?;
+        lock.provenance.repomd = std::mem::take(&mut resolved.repomd);
         let newest = resolved.packages.iter().map(|chosen| chosen.built).max();
         lock.identity.clamp_time = lock.identity.clamp_time.or(newest);
         let installed = resolved.packages.iter().map(|chosen| chosen.installed);

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hashes::Known;
+use super::needs::for_metadata;
 use super::packages::located;
 use super::{BuildError, Builder, Order, Workspace};
 use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::publish::SourceFile;
-use crate::repo::{self, Limits, Repository};
+use crate::repo::{self, Budget, Repository};
 
 /// The most bytes of a source package.
 const SOURCE: u64 = 4 << 30;
@@ -29,8 +30,11 @@ impl Builder {
             let Some(sources) = &repo.sources else { continue };
             let source = crate::definition::Repo { url: sources.clone(), ..repo.clone() };
             let keys = repo::keys(repo, &self.places, &order.beside).await.map_err(Box::new)?;
-            let opened =
-                Repository::open(&source, &self.places, &order.beside, &keys, work.path(), Limits::default()).await;
+            let limits = for_metadata(&self.means);
+            // One after another.
+            let mut budget = Budget::new(limits.memory);
+            let (places, beside) = (&self.places, &order.beside);
+            let opened = Repository::open(&source, places, beside, &keys, work.path(), limits, &mut budget).await;
             let opened = opened.map_err(Box::new)?;
             for package in &opened.packages {
                 let file = package.location.rsplit('/').next().unwrap_or_default();

@@ -16,7 +16,7 @@ pub(crate) use check::{MIRROR, anywhere, is_mirror, shown};
 pub(crate) use decisions::Decisions;
 pub use decisions::PHASES;
 pub use error::DefinitionError;
-pub(crate) use values::{is_package, is_sha256, is_word};
+pub(crate) use values::{WORD, is_package, is_sha256, is_word};
 
 /// An environment as its release team describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,6 +1,6 @@
 //! What values may be, each by itself.
 
-pub(super) const WORD: &str = "it is a word of letters, digits, '.', '_' and '-' that begins with a letter or a digit";
+pub(crate) const WORD: &str = "it is a word of letters, digits, '.', '_' and '-' that begins with a letter or a digit";
 pub(super) const ABSOLUTE: &str = "it is an absolute path without . and ..";
 
 /// Whether a text is 64 hexadecimal digits, lower case.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
 
+use super::Budget;
 use super::package::Package;
 use super::xml::{Document, MetadataError, Node};
 
@@ -15,6 +16,7 @@ pub(super) fn add(
     source: impl Read,
     wanted: &HashSet<Arc<str>>,
     packages: &mut [Package],
+    budget: &mut Budget,
 ) -> Result<(), MetadataError> {
     let by_checksum: HashMap<String, usize> =
         packages.iter().enumerate().map(|(index, package)| (package.checksum.to_string(), index)).collect();
@@ -36,6 +38,7 @@ pub(super) fn add(
                     if let (Some(path), Some(package)) = (found, current.and_then(|index| packages.get_mut(index)))
                         && !package.files.contains(path)
                     {
+                        budget.entry()?;
                         package.files.push(Arc::clone(path));
                     }
                 }

@@ -5,6 +5,7 @@
 //! Metadata may be plain, or compressed by gzip, bzip2, xz or zstd. They are read an element at a time; what is kept is
 //! the packages.
 
+mod budget;
 mod ceiling;
 mod checksum;
 mod filelists;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use buildhub_core::store::Location;
 use sha2::{Digest as _, Sha256};
 
+pub use budget::{Budget, NoRoom};
 pub use checksum::{Checksum, ChecksumError, Hashing};
 pub use package::{Comparison, Dependency, Package};
 pub use repomd::{MetadataFile, Repomd};
@@ -52,12 +54,14 @@ pub struct Limits {
     pub plain: u64,
     /// Packages.
     pub packages: usize,
+    /// Bytes of memory for the packages of all repositories of a definition, and for what follows from them.
+    pub memory: u64,
 }
 
 impl Default for Limits {
     /// Several times what the largest public repositories have.
     fn default() -> Self {
-        Self { compressed: 512 << 20, plain: 8 << 30, packages: 500_000 }
+        Self { compressed: 512 << 20, plain: 8 << 30, packages: 500_000, memory: 8 << 30 }
     }
 }
 
@@ -153,8 +157,8 @@ pub fn read_repomd(source: impl Read) -> Result<Repomd, MetadataError> {
 }
 
 /// Reads all packages of a `primary.xml`, `most` of them at most.
-pub fn read_primary(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
-    primary::read(source, most)
+pub fn read_primary(source: impl Read, most: usize, budget: &mut Budget) -> Result<Vec<Package>, MetadataError> {
+    primary::read(source, most, budget)
 }
 
 /// The keys of a repository: files in `keys/` beside the definition, each by its hash.
@@ -181,7 +185,7 @@ fn changed(checksum: &Checksum, found: String) -> Fault {
 
 impl Repository {
     /// Fetches and reads a repository's metadata. Where `keys` has any, one of them must have signed. `beside` is where
-    /// the definition lies. Files are kept in `folder` while they are read.
+    /// the definition lies. Files are kept in `folder` while they are read, packages in memory within `budget`.
     pub async fn open(
         repo: &Repo,
         places: &Places,
@@ -189,6 +193,7 @@ impl Repository {
         keys: &Keys,
         folder: &Path,
         limits: Limits,
+        budget: &mut Budget,
     ) -> Result<Self, RepositoryError> {
         let id = repo.id.clone();
         let refuse =
@@ -202,8 +207,8 @@ impl Repository {
         let repomd_sha256 = hex(&Sha256::digest(&bytes));
         let filelists = repomd.filelists;
         let mut this = Self { id, address, repomd_sha256, signed_by, packages: Vec::new(), filelists, limits };
-        let read = move |source| primary::read(source, limits.packages);
-        this.packages = this.parse(&repomd.primary, places, folder, read).await?;
+        let read = move |source, budget: &mut Budget| primary::read(source, limits.packages, budget);
+        this.packages = this.parse(&repomd.primary, places, folder, budget, read).await?;
         Ok(this)
     }
 
@@ -219,15 +224,16 @@ impl Repository {
         wanted: &HashSet<Arc<str>>,
         places: &Places,
         folder: &Path,
+        budget: &mut Budget,
     ) -> Result<(), RepositoryError> {
         let Some(file) = self.filelists.clone() else { return Ok(()) };
         let mut packages = std::mem::take(&mut self.packages);
         let wanted = wanted.clone();
-        let read = move |source: Source| {
-            filelists::add(source, &wanted, &mut packages)?;
+        let read = move |source: Source, budget: &mut Budget| {
+            filelists::add(source, &wanted, &mut packages, budget)?;
             Ok(packages)
         };
-        self.packages = self.parse(&file, places, folder, read).await?;
+        self.packages = self.parse(&file, places, folder, budget, read).await?;
         Ok(())
     }
 
@@ -236,7 +242,8 @@ impl Repository {
         file: &MetadataFile,
         places: &Places,
         folder: &Path,
-        read: impl FnOnce(Source) -> Result<T, MetadataError> + Send + 'static,
+        budget: &mut Budget,
+        read: impl FnOnce(Source, &mut Budget) -> Result<T, MetadataError> + Send + 'static,
     ) -> Result<T, RepositoryError> {
         let address = self.address.join(&file.location);
         let fail = |fault| RepositoryError { id: self.id.clone(), address: address.to_string(), fault };
@@ -252,11 +259,15 @@ impl Repository {
             return Err(fail(Fault::Changed { what: "its size in bytes", expected, found }));
         }
         let (path, file, plain) = (kept.path().to_owned(), file.clone(), self.limits.plain);
+        let mut left = *budget;
         let parsed = tokio::task::spawn_blocking(move || {
             let source = verified(path, &file, plain)?;
-            Ok(read(source)?)
+            Ok((read(source, &mut left)?, left))
         });
-        parsed.await.map_err(|error| fail(Fault::Disk(std::io::Error::other(error))))?.map_err(fail)
+        let (parsed, left) =
+            parsed.await.map_err(|error| fail(Fault::Disk(std::io::Error::other(error))))?.map_err(fail)?;
+        *budget = left;
+        Ok(parsed)
     }
 }
 

@@ -6,25 +6,16 @@ use std::sync::Arc;
 
 use super::package::{Comparison, Dependency, Package};
 use super::xml::{Document, Element, MetadataError, Node};
-use super::{Checksum, location};
+use super::{Budget, Checksum, NoRoom, location};
 use crate::evr::Evr;
 
 /// How many times its header rpm's database takes for a package: it has the header, and what finds it.
 const RECORDED: u64 = 2;
 
-/// Most dependencies and files of all packages together: several times what the largest public repositories have. Each
-/// takes some hundred bytes of memory.
-const ENTRIES_MAX: usize = 10_000_000;
-
 /// Reads all packages of a `primary.xml`, `most` of them at most.
-pub(super) fn read(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
-    read_within(source, most, ENTRIES_MAX)
-}
-
-fn read_within(source: impl Read, most: usize, most_entries: usize) -> Result<Vec<Package>, MetadataError> {
-    let mut entries = 0;
+pub(super) fn read(source: impl Read, most: usize, budget: &mut Budget) -> Result<Vec<Package>, MetadataError> {
     let mut document = Document::new(source);
-    let (mut packages, mut names) = (Vec::new(), Names::default());
+    let (mut packages, mut names) = (Vec::new(), Names { known: HashSet::new(), budget });
     let mut draft: Option<Draft> = None;
     let mut text = String::new();
     let mut whole = false;
@@ -32,9 +23,10 @@ fn read_within(source: impl Read, most: usize, most_entries: usize) -> Result<Ve
         match document.next()? {
             Node::Open(element) => {
                 text.clear();
-                entries += usize::from(matches!(element.name().as_str(), "entry" | "file"));
-                if entries > most_entries {
-                    return Err(MetadataError::TooMany { most: most_entries, what: "dependencies and files" });
+                match element.name().as_str() {
+                    "package" => names.budget.package()?,
+                    "entry" | "file" => names.budget.entry()?,
+                    _ => {}
                 }
                 match (&mut draft, element.name().as_str()) {
                     (None, "package") => draft = Some(Draft::default()),
@@ -50,7 +42,7 @@ fn read_within(source: impl Read, most: usize, most_entries: usize) -> Result<Ve
                     }
                     packages.extend(draft.take().map(Draft::finish).transpose()?);
                 }
-                (Some(draft), name) => draft.close(name, text.trim(), &mut names),
+                (Some(draft), name) => draft.close(name, text.trim(), &mut names)?,
                 (None, "metadata") => whole = true,
                 _ => {}
             },
@@ -61,17 +53,20 @@ fn read_within(source: impl Read, most: usize, most_entries: usize) -> Result<Ve
 }
 
 /// Each text once: the same names come thousands of times.
-#[derive(Default)]
-struct Names(HashSet<Arc<str>>);
+struct Names<'b> {
+    known: HashSet<Arc<str>>,
+    budget: &'b mut Budget,
+}
 
-impl Names {
-    fn get(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
+impl Names<'_> {
+    fn get(&mut self, text: &str) -> Result<Arc<str>, NoRoom> {
+        if let Some(known) = self.known.get(text) {
+            return Ok(Arc::clone(known));
         }
+        self.budget.text(text)?;
         let new: Arc<str> = text.into();
-        self.0.insert(Arc::clone(&new));
-        new
+        self.known.insert(Arc::clone(&new));
+        Ok(new)
     }
 }
 
@@ -126,7 +121,7 @@ impl Kind {
 }
 
 impl Draft {
-    fn open(&mut self, name: &str, element: &Element<'_>, names: &mut Names) -> Result<(), MetadataError> {
+    fn open(&mut self, name: &str, element: &Element<'_>, names: &mut Names<'_>) -> Result<(), MetadataError> {
         match name {
             "version" => self.evr = Some(evr(element, names)?.unwrap_or_else(|| Evr::parse(""))),
             "checksum" => self.checksum_kind = element.attribute("type")?.unwrap_or_default(),
@@ -142,6 +137,7 @@ impl Draft {
             }
             "location" => {
                 self.location = element.attribute("href")?;
+                names.budget.text(self.location.as_deref().unwrap_or_default())?;
                 self.base = element.attribute("xml:base")?.is_some();
             }
             "entry" => {
@@ -163,17 +159,18 @@ impl Draft {
         self.lists.get_mut(self.kind? as usize)
     }
 
-    fn close(&mut self, name: &str, text: &str, names: &mut Names) {
+    fn close(&mut self, name: &str, text: &str, names: &mut Names<'_>) -> Result<(), NoRoom> {
         match name {
-            "name" => self.name = Some(names.get(text)),
-            "arch" => self.arch = Some(names.get(text)),
+            "name" => self.name = Some(names.get(text)?),
+            "arch" => self.arch = Some(names.get(text)?),
             "checksum" => self.checksum = Some(text.to_owned()),
-            "license" => self.licence = Some(names.get(text)),
-            "sourcerpm" if !text.is_empty() => self.source = Some(names.get(text)),
-            "file" => self.files.push(names.get(text)),
+            "license" => self.licence = Some(names.get(text)?),
+            "sourcerpm" if !text.is_empty() => self.source = Some(names.get(text)?),
+            "file" => self.files.push(names.get(text)?),
             other if Kind::named(other).is_some() => self.kind = None,
             _ => {}
         }
+        Ok(())
     }
 
     fn finish(self) -> Result<Package, MetadataError> {
@@ -191,13 +188,17 @@ impl Draft {
             return Err(value("the location", path));
         }
         let built = self.built.and_then(|built| built.parse().ok()).unwrap_or(0);
-        let [mut provides, requires, conflicts, obsoletes, recommends, supplements, suggests, enhances] = self.lists;
+        let mut lists = self.lists;
+        // They grow by doubling.
+        lists.iter_mut().for_each(Vec::shrink_to_fit);
+        let [mut provides, requires, conflicts, obsoletes, recommends, supplements, suggests, enhances] = lists;
         let recorded = self.header.saturating_mul(RECORDED);
         let installed = self.installed.map(|bytes| bytes.saturating_add(recorded));
         let itself = Dependency { name: Arc::clone(&name), version: Some((Comparison::EQUAL, evr.clone())) };
         if !provides.contains(&itself) {
             provides.push(itself);
         }
+        provides.shrink_to_fit();
         let (arch, location) = (self.arch.ok_or_else(|| missing("architecture"))?, path.into());
         let (licence, source, files) = (self.licence.unwrap_or_default(), self.source, self.files);
         Ok(Package {
@@ -225,7 +226,7 @@ impl Draft {
 }
 
 /// The attributes `epoch`, `ver` and `rel` of an element.
-fn evr(element: &Element<'_>, names: &mut Names) -> Result<Option<Evr>, MetadataError> {
+fn evr(element: &Element<'_>, names: &mut Names<'_>) -> Result<Option<Evr>, MetadataError> {
     let Some(version) = element.attribute("ver")? else { return Ok(None) };
     let epoch = element.attribute("epoch")?;
     let number = epoch.as_deref().map_or(Ok(0), str::parse);
@@ -235,10 +236,11 @@ fn evr(element: &Element<'_>, names: &mut Names) -> Result<Option<Evr>, Metadata
         value: epoch.unwrap_or_default(),
     })?;
     let release = element.attribute("rel")?.filter(|release| !release.is_empty());
-    Ok(Some(Evr { epoch, version: names.get(&version), release: release.map(|release| names.get(&release)) }))
+    let release = release.map(|release| names.get(&release)).transpose()?;
+    Ok(Some(Evr { epoch, version: names.get(&version)?, release }))
 }
 
-fn dependency(element: &Element<'_>, names: &mut Names) -> Result<Option<Dependency>, MetadataError> {
+fn dependency(element: &Element<'_>, names: &mut Names<'_>) -> Result<Option<Dependency>, MetadataError> {
     let Some(name) = element.attribute("name")? else { return Ok(None) };
     let version = match element.attribute("flags")? {
         None => None,
@@ -252,12 +254,16 @@ fn dependency(element: &Element<'_>, names: &mut Names) -> Result<Option<Depende
             evr(element, names)?.map(|evr| (comparison, evr))
         }
     };
-    Ok(Some(Dependency { name: names.get(&name), version }))
+    Ok(Some(Dependency { name: names.get(&name)?, version }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(source: impl Read, most: usize) -> Result<Vec<Package>, MetadataError> {
+        super::read(source, most, &mut Budget::new(64 << 20))
+    }
 
     const PRIMARY: &str = include_str!("../../tests/fixtures/repo/primary.xml");
 
@@ -285,10 +291,6 @@ mod tests {
         }
         let most = read(PRIMARY.as_bytes(), 0).unwrap_err();
         assert!(matches!(most, MetadataError::TooMany { most: 0, .. }));
-        // It has ten.
-        assert_eq!(read_within(PRIMARY.as_bytes(), 10, 10).unwrap().len(), 1);
-        let most = read_within(PRIMARY.as_bytes(), 10, 9).unwrap_err();
-        assert!(matches!(most, MetadataError::TooMany { most: 9, .. }));
     }
 
     #[test]

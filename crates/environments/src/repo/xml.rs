@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
+use super::NoRoom;
 use super::ceiling::Ceiling;
 
 /// Most bytes of one tag or one text.
@@ -55,6 +56,9 @@ pub enum MetadataError {
         /// What of.
         what: &'static str,
     },
+    /// There is less memory than they take.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
 }
 
 /// A document that is being read.

@@ -6,7 +6,7 @@ use super::SolveError;
 use super::asked::Asked;
 use super::pool::{Id, Pool};
 use super::rich::{Expression, Expressions, is_rich};
-use crate::repo::Dependency;
+use crate::repo::{Budget, Dependency};
 
 /// Most clauses that one rich dependency may become.
 const RICH_MAX: usize = 4096;
@@ -64,6 +64,7 @@ struct Builder<'a, 'p> {
     all: Vec<Clause<'a>>,
     reached: Vec<bool>,
     waiting: VecDeque<Id>,
+    budget: &'p mut Budget,
 }
 
 impl<'a> Clauses<'a> {
@@ -73,12 +74,13 @@ impl<'a> Clauses<'a> {
         asked: &[Asked],
         weak: bool,
         expressions: &mut Expressions,
+        budget: &mut Budget,
     ) -> Result<Self, SolveError> {
         let reached = vec![false; pool.len()];
-        let mut builder = Builder { pool, expressions, all: Vec::new(), reached, waiting: VecDeque::new() };
+        let mut builder = Builder { pool, expressions, all: Vec::new(), reached, waiting: VecDeque::new(), budget };
         for (index, wish) in asked.iter().enumerate() {
             for (given, one_of) in &wish.parts {
-                builder.add(None, given.clone(), one_of.clone(), Why::Asked(index));
+                builder.add(None, given.clone(), one_of.clone(), Why::Asked(index))?;
             }
         }
         builder.drain(weak)?;
@@ -86,8 +88,8 @@ impl<'a> Clauses<'a> {
             builder.drain(weak)?;
         }
         let exempt = asked.iter().filter_map(|wish| wish.name.clone()).collect();
-        builder.same_names();
-        builder.twins(&exempt);
+        builder.same_names()?;
+        builder.twins(&exempt)?;
         let Builder { mut all, reached, .. } = builder;
         all.sort_by_cached_key(order);
         Ok(Self { all, reached })
@@ -108,23 +110,27 @@ fn order(clause: &Clause<'_>) -> (Option<usize>, Vec<i64>) {
 }
 
 impl<'a> Builder<'a, '_> {
-    fn add(&mut self, owner: Option<Id>, mut given: Vec<Id>, one_of: Vec<Id>, why: Why<'a>) {
+    fn add(&mut self, owner: Option<Id>, mut given: Vec<Id>, one_of: Vec<Id>, why: Why<'a>) -> Result<(), SolveError> {
         given.retain(|id| Some(*id) != owner);
         let itself = owner.is_some_and(|owner| one_of.contains(&owner)) || one_of.iter().any(|id| given.contains(id));
         if itself {
-            return;
+            return Ok(());
         }
+        self.budget.rule(given.len() + one_of.len())?;
         for id in &one_of {
-            self.reach(*id);
+            self.reach(*id)?;
         }
         self.all.push(Clause { owner, given, one_of, why });
+        Ok(())
     }
 
-    fn reach(&mut self, id: Id) {
+    fn reach(&mut self, id: Id) -> Result<(), SolveError> {
         if let Some(reached) = self.reached.get_mut(id).filter(|reached| !**reached) {
             *reached = true;
+            self.budget.reached()?;
             self.waiting.push_back(id);
         }
+        Ok(())
     }
 
     fn drain(&mut self, weak: bool) -> Result<(), SolveError> {
@@ -133,7 +139,7 @@ impl<'a> Builder<'a, '_> {
             if weak {
                 for wanted in &self.pool.package(id).recommends {
                     let parts = parts(self.pool, self.expressions, id, wanted)?;
-                    parts.iter().flat_map(|(_, one_of)| one_of).for_each(|id| self.reach(*id));
+                    parts.iter().flat_map(|(_, one_of)| one_of).try_for_each(|id| self.reach(*id))?;
                 }
             }
         }
@@ -143,23 +149,23 @@ impl<'a> Builder<'a, '_> {
     fn package(&mut self, id: Id) -> Result<(), SolveError> {
         let package = self.pool.package(id);
         for twin in self.better_twins(id) {
-            self.reach(twin);
+            self.reach(twin)?;
         }
         for wanted in package.requires.iter().filter(|wanted| !is_internal(wanted)) {
             for (given, one_of) in parts(self.pool, self.expressions, id, wanted)? {
-                self.add(Some(id), given, one_of, Why::Requires(wanted));
+                self.add(Some(id), given, one_of, Why::Requires(wanted))?;
             }
         }
         for unwanted in &package.conflicts {
             for (given, one_of) in refusals(self.pool, self.expressions, id, unwanted)? {
-                self.add(Some(id), given, one_of, Why::Conflicts(unwanted));
+                self.add(Some(id), given, one_of, Why::Conflicts(unwanted))?;
             }
         }
         for old in &package.obsoletes {
             let share = |other: &Id| self.pool.arches.share(&package.arch, &self.pool.package(*other).arch);
             let others: Vec<Id> = self.pool.obsoleted(old).filter(|other| *other != id && share(other)).collect();
             for other in others {
-                self.add(Some(id), vec![other], Vec::new(), Why::Obsoletes(old));
+                self.add(Some(id), vec![other], Vec::new(), Why::Obsoletes(old))?;
             }
         }
         Ok(())
@@ -177,7 +183,7 @@ impl<'a> Builder<'a, '_> {
                 let expression = expression(self.expressions, self.pool, id, beside)?;
                 mentioned(self.pool, &expression, &mut all);
                 if all.iter().any(|id| self.reached.get(*id).copied().unwrap_or(false)) {
-                    self.reach(id);
+                    self.reach(id)?;
                     found = true;
                     break;
                 }
@@ -197,17 +203,18 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// Two packages of a name cannot be there at once, unless they are for different word lengths.
-    fn same_names(&mut self) {
+    fn same_names(&mut self) -> Result<(), SolveError> {
         for name in self.each_name() {
             let all = self.reached_named(name);
             for (index, one) in all.iter().enumerate() {
                 for other in all.iter().skip(index + 1) {
                     if self.pool.arches.share(&self.pool.package(*one).arch, &self.pool.package(*other).arch) {
-                        self.add(Some(*other), vec![*one], Vec::new(), Why::SameName);
+                        self.add(Some(*other), vec![*one], Vec::new(), Why::SameName)?;
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// Packages of the same name and version for an architecture that is preferred.
@@ -223,7 +230,7 @@ impl<'a> Builder<'a, '_> {
     /// A package for another word length comes only beside one of the same name and version for the preferred one, where
     /// there is a preferred one of that name at all. What is asked
     /// for is exempt, as with dnf.
-    fn twins(&mut self, exempt: &HashSet<String>) {
+    fn twins(&mut self, exempt: &HashSet<String>) -> Result<(), SolveError> {
         for name in self.each_name() {
             let class = |id: &Id| self.pool.arches.class(&self.pool.package(*id).arch);
             let all = self.reached_named(name);
@@ -239,9 +246,10 @@ impl<'a> Builder<'a, '_> {
                     class(other).is_none_or(|class| class == best) && self.pool.package(*other).evr == *evr
                 };
                 let twins = self.pool.named(name).0.into_iter().filter(twin).collect();
-                self.add(Some(id), Vec::new(), twins, Why::Twin);
+                self.add(Some(id), Vec::new(), twins, Why::Twin)?;
             }
         }
+        Ok(())
     }
 }
 

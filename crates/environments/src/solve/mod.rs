@@ -41,7 +41,7 @@ use rich::{Expression, Expressions, is_rich, parse};
 use crate::definition::Definition;
 use crate::lock;
 use crate::places::Address;
-use crate::repo::{Checksum, Dependency, Repository};
+use crate::repo::{Budget, Checksum, Dependency, NoRoom, Repository};
 
 /// A package of an environment, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,9 @@ pub enum SolveError {
         /// What stands in the way, a sentence each; those that are the root of it first.
         reasons: Vec<String>,
     },
+    /// There is less memory than the rules take that follow from the packages.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
 }
 
 fn lines(reasons: &[String]) -> String {
@@ -118,12 +121,16 @@ fn lines(reasons: &[String]) -> String {
 
 /// The packages of a definition, in the order of their names.
 ///
-/// Whoever calls it has looked for the [`missing_files`] before.
-pub fn solve(repositories: &[Repository], definition: &Definition) -> Result<Vec<Chosen>, SolveError> {
+/// Whoever calls it has looked for the [`missing_files`] before. `budget` is what the packages left.
+pub fn solve(
+    repositories: &[Repository],
+    definition: &Definition,
+    budget: &mut Budget,
+) -> Result<Vec<Chosen>, SolveError> {
     let pool = Pool::new(repositories, definition);
     let asked = wishes(&pool, definition)?;
     let (weak, mut expressions) = (definition.environment.weak, Expressions::default());
-    let clauses = Clauses::new(&pool, &asked, weak, &mut expressions)?;
+    let clauses = Clauses::new(&pool, &asked, weak, &mut expressions, budget)?;
     let found = walk::walk(&pool, &clauses, weak, &mut expressions)
         .map_err(|_| SolveError::Unsolvable { reasons: explain::reasons(&pool, &asked, &clauses.all) })?;
     let mut chosen: Vec<Chosen> = found.into_iter().map(|id| chosen(&pool, id)).collect();
@@ -133,7 +140,11 @@ pub fn solve(repositories: &[Repository], definition: &Definition) -> Result<Vec
 
 /// Files that packages which come into question require, and that the metadata read so far do not know:
 /// [`Repository::find_files`] finds them. Empty where there is nothing to look for.
-pub fn missing_files(repositories: &[Repository], definition: &Definition) -> Result<HashSet<Arc<str>>, SolveError> {
+pub fn missing_files(
+    repositories: &[Repository],
+    definition: &Definition,
+    budget: &mut Budget,
+) -> Result<HashSet<Arc<str>>, SolveError> {
     let pool = Pool::new(repositories, definition);
     let mut missing = HashSet::new();
     let wanted = definition.environment.packages.iter().filter(|text| text.starts_with('/'));
@@ -142,7 +153,7 @@ pub fn missing_files(repositories: &[Repository], definition: &Definition) -> Re
     let asked = definition.environment.packages.iter().filter(|text| !missing.contains(text.as_str()));
     let asked = asked.map(|text| asked::read(&pool, text)).collect::<Result<Vec<_>, _>>()?;
     let (weak, mut expressions) = (definition.environment.weak, Expressions::default());
-    let clauses = Clauses::new(&pool, &asked, weak, &mut expressions)?;
+    let clauses = Clauses::new(&pool, &asked, weak, &mut expressions, budget)?;
     for (id, _) in clauses.reached.iter().enumerate().filter(|(_, reached)| **reached) {
         let package = pool.package(id);
         let lists = [&package.requires, &package.conflicts, &package.recommends, &package.supplements];

@@ -9,7 +9,7 @@ use buildhub_core::store::Location;
 use super::{Chosen, SolveError, missing_files, solve};
 use crate::definition::Definition;
 use crate::places::Places;
-use crate::repo::{self, Limits, Repository, RepositoryError};
+use crate::repo::{self, Budget, Limits, Repository, RepositoryError};
 
 /// How often the lists of all files may be read anew because what they told needs further files.
 const ROUNDS: usize = 4;
@@ -19,15 +19,8 @@ const ROUNDS: usize = 4;
 pub struct Resolved {
     /// Its packages, in the order of their names.
     pub packages: Vec<Chosen>,
-    /// Its repositories.
-    pub repositories: Vec<Repository>,
-}
-
-impl Resolved {
     /// The SHA-256 of each repository's `repomd.xml`, by the repository's id.
-    pub fn repomd(&self) -> BTreeMap<String, String> {
-        self.repositories.iter().map(|repository| (repository.id.clone(), repository.repomd_sha256.clone())).collect()
-    }
+    pub repomd: BTreeMap<String, String>,
 }
 
 /// Why a definition cannot be resolved.
@@ -51,8 +44,8 @@ impl ResolveError {
     }
 }
 
-/// Reads the repositories of a definition, which lies in `beside`, and finds its packages. Metadata are kept in `folder` while they are read; the
-/// lists of all files are only read where a required file is in none of the shorter lists.
+/// Reads the repositories of a definition, which lies in `beside`, and finds its packages. Metadata are kept in `folder`
+/// while they are read; the lists of all files are only read where a required file is in none of the shorter lists.
 pub async fn resolve(
     definition: Arc<Definition>,
     beside: &Location,
@@ -61,35 +54,40 @@ pub async fn resolve(
     limits: Limits,
 ) -> Result<Resolved, ResolveError> {
     let mut repositories = Vec::new();
+    let mut budget = Budget::new(limits.memory);
     for repo in &definition.repos {
         let keys = repo::keys(repo, places, beside).await.map_err(Box::new)?;
-        repositories.push(Repository::open(repo, places, beside, &keys, folder, limits).await.map_err(Box::new)?);
+        let opened = Repository::open(repo, places, beside, &keys, folder, limits, &mut budget).await;
+        repositories.push(opened.map_err(Box::new)?);
     }
+    tracing::info!(repositories = repositories.len(), counted_mib = budget.taken() >> 20, "repositories are read");
     let mut known = HashSet::new();
     for _ in 0..ROUNDS {
         let missing;
-        (repositories, missing) = blocking(repositories, &definition, missing_files).await?;
+        (repositories, missing) = blocking(repositories, &definition, budget, missing_files).await?;
         let missing: HashSet<Arc<str>> = missing.difference(&known).cloned().collect();
         if missing.is_empty() {
             break;
         }
         for repository in &mut repositories {
-            repository.find_files(&missing, places, folder).await.map_err(Box::new)?;
+            repository.find_files(&missing, places, folder, &mut budget).await.map_err(Box::new)?;
         }
         known.extend(missing);
     }
-    let (repositories, packages) = blocking(repositories, &definition, solve).await?;
-    Ok(Resolved { packages, repositories })
+    let (repositories, packages) = blocking(repositories, &definition, budget, solve).await?;
+    let repomd = repositories.into_iter().map(|repository| (repository.id, repository.repomd_sha256)).collect();
+    Ok(Resolved { packages, repomd })
 }
 
 async fn blocking<T: Send + 'static>(
     repositories: Vec<Repository>,
     definition: &Arc<Definition>,
-    work: impl FnOnce(&[Repository], &Definition) -> Result<T, SolveError> + Send + 'static,
+    mut budget: Budget,
+    work: impl FnOnce(&[Repository], &Definition, &mut Budget) -> Result<T, SolveError> + Send + 'static,
 ) -> Result<(Vec<Repository>, T), ResolveError> {
     let definition = Arc::clone(definition);
     let done = tokio::task::spawn_blocking(move || {
-        let result = work(&repositories, &definition)?;
+        let result = work(&repositories, &definition, &mut budget)?;
         Ok((repositories, result))
     });
     done.await.map_err(|error| ResolveError::BrokeOff(error.to_string()))?

@@ -8,7 +8,7 @@ use super::metadata::{self, digits, package};
 use super::places;
 use buildhub_core::store::Location;
 use buildhub_environments::definition::Repo;
-use buildhub_environments::repo::{self, Limits, Repository};
+use buildhub_environments::repo::{self, Budget, Limits, Repository};
 
 /// A folder with a repository `repo` in it.
 fn folder(ending: &str) -> tempfile::TempDir {
@@ -24,7 +24,8 @@ fn open(folder: &Path, gpg_keys: &[&str], limits: Limits) -> Result<Repository, 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let keys = repo::keys(&repo, &places, &beside).await.map_err(|error| error.to_string())?;
-        let opened = Repository::open(&repo, &places, &beside, &keys, folder, limits).await;
+        let opened =
+            Repository::open(&repo, &places, &beside, &keys, folder, limits, &mut Budget::new(limits.memory)).await;
         opened.map_err(|error| error.to_string())
     })
 }
@@ -76,12 +77,14 @@ fn what_is_compressed_wrong_is_refused_though_its_checksum_is_right() {
 #[test]
 fn there_is_an_end_to_how_much_metadata_a_repository_may_have() {
     let folder = folder(".xz");
-    for limits in [
-        Limits { compressed: 100, ..Limits::default() },
-        Limits { plain: 1000, ..Limits::default() },
-        Limits { packages: 1, ..Limits::default() },
+    for (limits, word) in [
+        (Limits { compressed: 100, ..Limits::default() }, "larger than"),
+        (Limits { plain: 1000, ..Limits::default() }, "more of it than may be"),
+        (Limits { packages: 1, ..Limits::default() }, "more than 1 packages"),
+        (Limits { memory: 2000, ..Limits::default() }, "raise ENVIRONMENTS_MEMORY"),
     ] {
-        open(folder.path(), &[], limits).unwrap_err();
+        let error = open(folder.path(), &[], limits).unwrap_err();
+        assert!(error.contains(word), "{error}");
     }
 }
 
