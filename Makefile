@@ -105,7 +105,7 @@ package: setup-lambda ## A zip for each function: target/lambda/FUNCTION/bootstr
 	@scripts/package $(or $(ARCH),all)
 
 .PHONY: zip-test
-zip-test: setup ## The archiver's tests with the zips of `make package ARCH=host`
+zip-test: setup ## The archiver's and self-serve's tests with the zips of `make package ARCH=host`
 	@scripts/zip-test $(ZIPS)
 
 .PHONY: package-check

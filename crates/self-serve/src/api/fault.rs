@@ -52,6 +52,11 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// 405: that is not what can be done here.
+    pub(super) fn method(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+    }
+
     /// 409: it contradicts what was asked for before.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)

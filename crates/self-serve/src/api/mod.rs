@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use buildhub_core::queue::SharedQueue;
-use buildhub_core::web::header::{CACHE_CONTROL, LOCATION};
+use buildhub_core::web::header::{ALLOW, CACHE_CONTROL, LOCATION};
 use buildhub_core::web::{Cors, Door, Handler, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -154,7 +154,10 @@ impl Api {
                 fault.response(Format::of(&request).unwrap_or_else(|_| Format::by_accept(&request)))
             })
         };
-        self.door.answer(&request, methods, handle).await.with(CACHE_CONTROL, "no-store")
+        let answer = self.door.answer(&request, methods, handle).await;
+        let answer =
+            if answer.status == StatusCode::METHOD_NOT_ALLOWED { in_our_words(&request, answer) } else { answer };
+        answer.with(CACHE_CONTROL, "no-store")
     }
 
     async fn route(&self, asked: &Asked<'_>, route: Route) -> Result<Response, Fault> {
@@ -179,6 +182,19 @@ impl Api {
             Fault::nobody(error.to_string())
         })
     }
+}
+
+/// The door's refusal of a method, written as all refusals of this API are.
+fn in_our_words(request: &Request, answer: Response) -> Response {
+    let allowed = answer.header(&ALLOW).unwrap_or_default();
+    let fault = Fault::method(format!("{} is not allowed here; {allowed} are", request.method));
+    let Response { status, headers, body } =
+        fault.response(Format::of(request).unwrap_or_else(|_| Format::by_accept(request)));
+    let mut both = answer.headers;
+    for (name, value) in &headers {
+        both.insert(name.clone(), value.clone());
+    }
+    Response { status, headers: both, body }
 }
 
 /// 301 to the same address without the `/` at its end.

@@ -271,12 +271,12 @@ impl Api {
     }
 
     async fn builders(&self, asked: &Asked<'_>, snapshot: &Snapshot, branch: &Branch<'_>) -> Result<Response, Fault> {
+        let revision = asked.parameter("revision").map(revision_of).transpose()?;
         let builders = snapshot.builders_of(branch, self.parts.backend.as_ref()).await;
         let builders = builders.map_err(|error| unreadable(&error))?;
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &builders),
             Format::Html => {
-                let revision = asked.parameter("revision").map(revision_of).transpose()?;
                 let page = page::builders(&self.frame(asked), branch, &builders, revision.as_ref());
                 Response::page(StatusCode::OK, page)
             }

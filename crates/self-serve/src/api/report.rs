@@ -119,6 +119,11 @@ impl Api {
             pool.map(str::parse).transpose().map_err(|error| Fault::bad(format!("Bad pool: {error}")))?;
         let masters = pool.map(|pool| snapshot.masters.of(pool));
         let blocks = blocks(asked)?;
+        let is_in_percent = match asked.parameter("num") {
+            None | Some("full") => false,
+            Some("ptg") => true,
+            Some(_) => return Err(Fault::bad("Bad num: it is full or ptg")),
+        };
         let (mut builds, pending) = self.begun_in(&span).await?;
         let is_cut = builds.len() >= BUILDS_MAX;
         if let Some(pool) = pool {
@@ -133,7 +138,7 @@ impl Api {
                     fields.insert("pool".to_owned(), json!(pool.map(|pool| pool.to_string())));
                     fields.insert("masters".to_owned(), json!(masters.unwrap_or_default()));
                     fields.insert("is_partial".to_owned(), json!(is_cut));
-                    if asked.parameter("num") == Some("ptg") {
+                    if is_in_percent {
                         in_percent(&waits, fields);
                     }
                 }
@@ -147,8 +152,8 @@ impl Api {
     }
 
     async fn end_to_end(&self, asked: &Asked<'_>, snapshot: &Snapshot, branch: &str) -> Result<Response, Fault> {
-        let span = span(asked)?;
         let known = branch_of(snapshot, branch)?;
+        let span = span(asked)?;
         let found = self.parts.builds.of_day(&known.spellings(), span.range.clone(), BUILDS_MAX, None).await;
         let found = found.map_err(|error| unreadable(&error))?;
         let runs = runs::runs(&found.builds, &found.pending, asked.now.as_second());

@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_listed_is_what_is_answered() {
+        use std::collections::{BTreeMap, BTreeSet};
+        let mut listed = BTreeMap::<&str, BTreeSet<&str>>::new();
+        for endpoint in super::super::page::ENDPOINTS {
+            listed.entry(endpoint.path).or_default().insert(endpoint.method);
+        }
+        for (path, methods) in listed {
+            // Any text does for a part of an address.
+            let route = route(path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(route.methods().iter().map(Method::as_str).collect::<BTreeSet<_>>(), methods, "{path}");
+        }
+    }
+
+    #[test]
     fn other_addresses_are_none() {
         for path in [
             "/",

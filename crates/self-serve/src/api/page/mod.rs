@@ -33,64 +33,83 @@ pub(super) struct Frame<'a> {
 /// What can be asked, for whoever reads `/self-serve`.
 #[derive(Debug, Serialize)]
 pub(super) struct Endpoint {
+    pub method: &'static str,
+    /// The address, with names in braces where something stands for what is meant.
+    pub path: &'static str,
+    what: &'static str,
+    /// Fields of the body, or of the query where the method is `GET`.
+    parameters: &'static [&'static str],
+}
+
+const fn endpoint(
     method: &'static str,
     path: &'static str,
     what: &'static str,
-}
-
-const fn endpoint(method: &'static str, path: &'static str, what: &'static str) -> Endpoint {
-    Endpoint { method, path, what }
+    parameters: &'static [&'static str],
+) -> Endpoint {
+    Endpoint { method, path, what, parameters }
 }
 
 /// All that can be asked.
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    endpoint("GET", "/self-serve/branches", "The branches."),
-    endpoint("GET", "/self-serve/jobs", "What was asked for, the newest first: num, offset, before."),
-    endpoint("GET", "/self-serve/jobs/{job_id}", "One of them, and what became of it."),
+    endpoint("GET", "/self-serve", "What can be asked.", &[]),
+    endpoint("GET", "/self-serve/branches", "The branches.", &[]),
+    endpoint("GET", "/self-serve/jobs", "What was asked for, the newest first.", &["num", "offset", "before"]),
+    endpoint("GET", "/self-serve/jobs/{job_id}", "One of them, and what became of it.", &[]),
     endpoint(
         "GET",
         "/self-serve/{branch}",
-        "Builds that began on a day, and requests made on it that wait: date=YYYY-MM-DD.",
+        "Builds that began on a day (YYYY-MM-DD), and requests made on it that wait.",
+        &["date", "before"],
     ),
-    endpoint("GET", "/self-serve/{branch}/build/{build_id}", "A build."),
-    endpoint("DELETE", "/self-serve/{branch}/build/{build_id}", "Stop a build."),
-    endpoint("POST", "/self-serve/{branch}/build", "Make a build again: build_id, priority, count."),
-    endpoint("GET", "/self-serve/{branch}/request/{request_id}", "A request."),
+    endpoint("GET", "/self-serve/{branch}/build/{build_id}", "A build.", &[]),
+    endpoint("DELETE", "/self-serve/{branch}/build/{build_id}", "Stop a build.", &[]),
+    endpoint("POST", "/self-serve/{branch}/build", "Make a build again.", &["build_id", "priority", "count"]),
+    endpoint("GET", "/self-serve/{branch}/request/{request_id}", "A request.", &[]),
     endpoint(
         "PUT",
         "/self-serve/{branch}/request/{request_id}",
-        "Give a request that waits another priority: priority.",
+        "Give a request that waits another priority.",
+        &["priority"],
     ),
-    endpoint("DELETE", "/self-serve/{branch}/request/{request_id}", "Cancel a request, and its build if it runs."),
-    endpoint("POST", "/self-serve/{branch}/request", "Make a request again: request_id, priority, count."),
-    endpoint("GET", "/self-serve/{branch}/rev/{revision}", "Builds of a revision, and requests that wait."),
+    endpoint("DELETE", "/self-serve/{branch}/request/{request_id}", "Cancel a request, and its build if it runs.", &[]),
+    endpoint("POST", "/self-serve/{branch}/request", "Make a request again.", &["request_id", "priority", "count"]),
+    endpoint("GET", "/self-serve/{branch}/rev/{revision}", "Builds of a revision, and requests that wait.", &[]),
     endpoint(
         "GET",
         "/self-serve/{branch}/rev/{revision}/is_done",
-        "Whether a revision is done with: stableDelay in seconds.",
+        "Whether a revision is done with, and has been for some seconds.",
+        &["stableDelay"],
     ),
-    endpoint("POST", "/self-serve/{branch}/rev/{revision}", "New builds of a revision, as after a push."),
-    endpoint("POST", "/self-serve/{branch}/rev/{revision}/pgo", "New profile-guided builds: priority."),
-    endpoint("POST", "/self-serve/{branch}/rev/{revision}/nightly", "New nightly builds: priority."),
-    endpoint("DELETE", "/self-serve/{branch}/rev/{revision}", "Cancel all that is open of a revision."),
-    endpoint("GET", "/self-serve/{branch}/builders", "What is built for a branch."),
+    endpoint("POST", "/self-serve/{branch}/rev/{revision}", "New builds of a revision, as after a push.", &[]),
+    endpoint("POST", "/self-serve/{branch}/rev/{revision}/pgo", "New profile-guided builds.", &["priority"]),
+    endpoint("POST", "/self-serve/{branch}/rev/{revision}/nightly", "New nightly builds.", &["priority"]),
+    endpoint("DELETE", "/self-serve/{branch}/rev/{revision}", "Cancel all that is open of a revision.", &[]),
+    endpoint(
+        "GET",
+        "/self-serve/{branch}/builders",
+        "What is built for a branch; as a page, with forms for a revision.",
+        &["revision"],
+    ),
     endpoint(
         "POST",
         "/self-serve/{branch}/builders/{builder}/{revision}",
-        "One builder's build of a revision: priority, properties (a JSON object), files (a JSON list; their property).",
+        "One builder's build of a revision, with properties (a JSON object) and files (a JSON list; their property).",
+        &["priority", "properties", "files"],
     ),
-    endpoint("GET", "/self-serve/{branch}/user/{user}", "What somebody asked for."),
-    endpoint("POST", "/self-serve/events", "For masters: a build began or ended."),
-    endpoint("GET", "/pending/{branch}/{platform}", "What waits; both may be left out."),
-    endpoint("GET", "/running/{branch}/{platform}", "What runs, likewise."),
-    endpoint("GET", "/revision/{branch}/{revision}", "All of a revision."),
-    endpoint("GET", "/recent/{worker}", "The newest builds, of all workers or of one: numbuilds."),
+    endpoint("GET", "/self-serve/{branch}/user/{user}", "What somebody asked for.", &[]),
+    endpoint("POST", "/self-serve/events", "For masters: a build began or ended.", &["buildrequestid"]),
+    endpoint("GET", "/pending/{branch}/{platform}", "What waits; both may be left out.", &[]),
+    endpoint("GET", "/running/{branch}/{platform}", "What runs, likewise.", &[]),
+    endpoint("GET", "/revision/{branch}/{revision}", "All of a revision.", &[]),
+    endpoint("GET", "/recent/{worker}", "The newest builds, of all workers or of one.", &["numbuilds"]),
     endpoint(
         "GET",
         "/reports/waittimes/{pool}",
-        "How long builds waited: starttime, endtime, int_size, mpb, maxb, num=full or ptg.",
+        "How long builds waited; num is full or ptg.",
+        &["starttime", "endtime", "int_size", "mpb", "maxb", "num"],
     ),
-    endpoint("GET", "/reports/endtoend/{branch}", "How long revisions took: starttime, endtime."),
+    endpoint("GET", "/reports/endtoend/{branch}", "How long revisions took.", &["starttime", "endtime"]),
 ];
 
 /// A page with its frame.
@@ -118,9 +137,9 @@ pub(super) fn home(frame: &Frame<'_>) -> Page {
             code { "Accept: application/json" } "; what is asked for is a form or a JSON object, and may have an "
             code { "Idempotency-Key" } "." }
         dl {
-            @for Endpoint { method, path, what } in ENDPOINTS {
+            @for Endpoint { method, path, what, parameters } in ENDPOINTS {
                 dt { code { (method) " " (path) } }
-                dd { (what) }
+                dd { (what) @for parameter in *parameters { " " code { (parameter) } } }
             }
         }
     };
