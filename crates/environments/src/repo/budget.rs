@@ -139,17 +139,17 @@ mod tests {
             0 => crowd(number) + &list("conflicts", [format!("package-{}", number + 1)]),
             _ => crowd(number),
         };
-        let chain = |number: usize| list("requires", [format!("package-{}", (number + 1) % 1000)]);
+        let chain = |number: usize| list("requires", [format!("package-{}", (number + 1) % 500)]);
         let broken = |number: usize| list("requires", [format!("package-{}", number + 1)]);
         let kinds: [Kind<'_>; 8] = [
-            ("nothing", 2000, true, &nothing),
-            ("files", 2000, true, &files),
-            ("alike", 2000, true, &alike),
-            ("apart", 2000, true, &apart),
+            ("nothing", 700, true, &nothing),
+            ("files", 700, true, &files),
+            ("alike", 700, true, &alike),
+            ("apart", 700, true, &apart),
             ("crowd", 300, true, &crowd),
             ("enemies", 300, false, &enemies),
-            ("chain", 1000, true, &chain),
-            ("broken", 1000, false, &broken),
+            ("chain", 500, true, &chain),
+            ("broken", 500, false, &broken),
         ];
         for (name, count, solution, about) in kinds {
             let (counted, allocated, is_solved) = measured(&primary(count, about));
