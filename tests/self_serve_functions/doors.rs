@@ -1,5 +1,6 @@
 //! What a gateway, a browser or a careful program adds to a request.
 
+use buildhub_kinto::{Client, ClientSettings, Condition, Outcome};
 use buildhub_testkit::gateway;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -151,4 +152,23 @@ pub(crate) async fn a_stage_and_an_authorizer_are_those_of_the_gateway(cloud: &C
     assert_eq!(ask(nightly(REVISION).by("alice")).await.status, 401);
     let others = Ask::new("DELETE", &format!("/self-serve/try/request/{}", known.pending));
     assert_eq!(ask(others.header("authorization", "Bearer carol")).await.status, 403);
+}
+
+/// A record of another version takes no other with it, and is counted where alarms are made of it.
+pub(crate) async fn a_record_that_cannot_be_read_is_passed_over_and_counted(cloud: &Cloud, known: &Known) {
+    let settings = ClientSettings::new(cloud.kinto.url().parse().unwrap(), "user:pass".parse().unwrap());
+    let requests = Client::new(&settings).unwrap().collection("self-serve", "requests").unwrap();
+    let waits = requests.get::<Value>(&known.pending.to_string()).await.unwrap().unwrap().data;
+    let mut strange = waits.clone();
+    strange["rev"] = json!("tip");
+    let write = async |record: &Value| {
+        let written = requests.put(&known.pending.to_string(), record, Condition::None).await.unwrap();
+        assert!(matches!(written, Outcome::Stored { .. }), "{written:?}");
+    };
+    write(&strange).await;
+    let listed = cloud.answer(&get("/pending/try")).await.json();
+    assert!(listed["pending"]["try"].is_object() && listed["pending"]["try"][REVISION].is_null(), "{listed}");
+    write(&waits).await;
+    let logs = cloud.api.logs().unwrap();
+    assert!(logs.contains("a record cannot be read, and is passed over") && logs.contains("\"Faults\":1"), "{logs}");
 }

@@ -56,6 +56,7 @@ async fn every_address_is_answered_by_the_functions_with_what_was_asked_for_and_
     doors::every_client_is_answered_as_it_asks(&cloud, &known).await;
     doors::nobody_is_named_by_what_a_client_may_write(&cloud).await;
     doors::a_stage_and_an_authorizer_are_those_of_the_gateway(&cloud, &known).await;
+    doors::a_record_that_cannot_be_read_is_passed_over_and_counted(&cloud, &known).await;
     // What ends something comes last: a request that waits, then a build, then all of a revision.
     let ends = |endpoint: &Endpoint| endpoint.method == "DELETE";
     let mut ordered = writes.clone();

@@ -521,3 +521,52 @@ async fn a_master_tells_of_builds_and_nobody_else_may() {
     let nonsense = site.ask(Method::POST, "/self-serve/events").header(AUTHORIZATION, login).json(&json!({}));
     assert_eq!(nonsense.refusal().await.0, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_fails_no_list_and_is_counted_and_asked_for_again_of_the_master() {
+    let site = Site::start(Settings { builds: 1, ..Settings::default() }).await;
+    let (first, second) = (site.world.begin(1, "alice").await, site.world.begin(2, "alice").await);
+    site.world.over(first).await;
+    site.world.over(second).await;
+    site.world.master.hold(BUILDER).unwrap();
+    let build = site.world.build_of(second).await;
+    site.world.refresher.reconcile(Deadline::NONE).await.unwrap();
+    let (rev, done) =
+        (format!("/self-serve/try/rev/{REVISION}"), format!("/self-serve/try/rev/{REVISION}/is_done?stableDelay=0"));
+    let is_passed = async || site.get(&done).await["job_complete"] == true;
+    until("a second has passed", async || is_passed().await.then_some(())).await;
+
+    // As another version would write it: the store takes it.
+    let spoil = async |collection: &str, id: u64, field: &str, value: Value| {
+        let records = site.world.client.collection("self-serve", collection).unwrap();
+        let mut record = records.get::<Value>(&id.to_string()).await.unwrap().unwrap().data;
+        record[field] = value;
+        let stored = records.put(&id.to_string(), &record, buildhub_kinto::Condition::None).await.unwrap();
+        assert!(matches!(stored, buildhub_kinto::Outcome::Stored { .. }), "{stored:?}");
+    };
+    spoil("builds", build, "requests", json!([{}])).await;
+    assert_eq!(site.get(&rev).await.as_array().unwrap().len(), 1, "it takes no other with it");
+    assert_eq!(site.world.builds.take_unreadable(), 1);
+    assert!(!is_passed().await, "nobody knows how it ended");
+    for path in ["/self-serve/try", "/self-serve/try/user/alice", "/recent", "/reports/waittimes", "/running"] {
+        site.get(path).await;
+    }
+    let runs = site.get("/reports/endtoend/try").await;
+    assert_eq!(runs["is_partial"], true, "{runs}");
+    assert_eq!(site.get(&format!("/self-serve/try/build/{build}")).await["build_id"], build, "the master knows it");
+    assert_eq!(site.get(&rev).await.as_array().unwrap().len(), 2);
+    assert!(is_passed().await);
+
+    // What waits is found by the next sweep.
+    let running = site.world.begin(3, "alice").await;
+    site.world.build_of(running).await;
+    let pending = site.world.begin(4, "alice").await;
+    site.world.refresher.reconcile(Deadline::NONE).await.unwrap();
+    spoil("requests", pending, "rev", json!("tip")).await;
+    assert_eq!(site.get("/pending").await, json!({ "pending": {} }));
+    site.world.builds.take_unreadable();
+    let swept = site.world.agent.sweep(Timestamp::now(), Deadline::NONE).await.unwrap();
+    assert_eq!((swept.faults, swept.builds.refreshed), (1, 1), "{swept:?}");
+    assert_eq!(site.get("/pending").await["pending"]["try"][REVISION][0]["id"], pending);
+    assert_eq!(site.world.agent.sweep(Timestamp::now(), Deadline::NONE).await.unwrap().faults, 0);
+}

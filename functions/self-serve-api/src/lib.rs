@@ -107,12 +107,12 @@ pub async fn handler(payload: Value, context: &Context, _: Deadline) -> Result<A
     let response = Box::pin(context.api().await.answer(&request, Timestamp::now())).await;
     let status = response.status;
     tracing::info!(request = request.id, method = %request.method, path = request.path, status = status.as_u16(), "answered");
-    emit(&request.id, status, begun.elapsed());
+    emit(&request.id, status, context.builds.take_unreadable(), begun.elapsed());
     Ok(response.into())
 }
 
 /// Writes the numbers of an invocation to standard output, where Lambda's log takes them from.
-fn emit(request: &str, status: StatusCode, took: Duration) {
+fn emit(request: &str, status: StatusCode, faults: u64, took: Duration) {
     let mut numbers = Metrics::new("self-serve-api").with("request", request);
     let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     for (metric, is_it) in [
@@ -123,6 +123,7 @@ fn emit(request: &str, status: StatusCode, took: Duration) {
     ] {
         numbers.count(metric, u64::from(is_it));
     }
+    numbers.count(&metrics::FAULTS, faults);
     numbers.duration(&metrics::ANSWER_DURATION, took);
     numbers.emit(Timestamp::now());
 }

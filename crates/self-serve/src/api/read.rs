@@ -308,8 +308,8 @@ pub(super) fn revision_of(text: &str) -> Result<Revision, Fault> {
 /// Whether a revision is done with: something was there, all of it is over and has been since a moment, and went well. A
 /// list that is not whole cannot say so.
 fn done(found: &Found, stable_delay: u64, quiet_since: i64) -> IsDone {
-    let Found { builds, pending } = found;
-    let is_whole = builds.len() < LISTED_MAX && pending.is_empty() && !builds.is_empty();
+    let Found { builds, pending, unreadable } = found;
+    let is_whole = builds.len() < LISTED_MAX && *unreadable == 0 && pending.is_empty() && !builds.is_empty();
     let is_over = |build: &Build| build.endtime.is_some_and(|end| end < quiet_since);
     let is_passed = |build: &Build| {
         matches!(build.outcome(), Some(crate::backend::Outcome::Success | crate::backend::Outcome::Retry))
@@ -322,7 +322,7 @@ fn done(found: &Found, stable_delay: u64, quiet_since: i64) -> IsDone {
 }
 
 fn items(found: Found) -> Vec<Item> {
-    let Found { builds, pending } = found;
+    let Found { builds, pending, .. } = found;
     builds.into_iter().map(Item::Build).chain(pending.into_iter().map(Item::Request)).collect()
 }
 

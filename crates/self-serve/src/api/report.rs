@@ -164,7 +164,10 @@ impl Api {
                     fields.insert("branch".to_owned(), json!(branch));
                     fields.insert("starttime".to_owned(), json!(span.range.start));
                     fields.insert("endtime".to_owned(), json!(span.range.end));
-                    fields.insert("is_partial".to_owned(), json!(found.builds.len() >= BUILDS_MAX));
+                    fields.insert(
+                        "is_partial".to_owned(),
+                        json!(found.builds.len() >= BUILDS_MAX || found.unreadable > 0),
+                    );
                 }
                 Response::json(StatusCode::OK, &said)
             }

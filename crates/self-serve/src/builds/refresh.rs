@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::store::list;
+use super::store::{LISTED, Listed};
 use super::{Build, Builds, Request, State};
 use crate::backend::{self, Backend, BackendError};
 
@@ -51,7 +51,7 @@ pub struct Reconciled {
     pub refreshed: u64,
     /// Requests that the projection did not know.
     pub new: u64,
-    /// Requests that could not be read or written, each with its reason in the log.
+    /// What could not be read or written, each with its reason in the log.
     pub faults: u64,
     /// Whether there is more to do than one turn does.
     pub is_partial: bool,
@@ -119,6 +119,13 @@ struct Known {
     claimed_at: i64,
     #[serde(default)]
     build_ids: Vec<u64>,
+}
+
+impl From<Request> for Known {
+    fn from(request: Request) -> Self {
+        let Request { request_id, priority, claimed_at, build_ids, .. } = request;
+        Self { request_id, priority, claimed_at, build_ids: build_ids.unwrap_or_default() }
+    }
 }
 
 impl Known {
@@ -228,6 +235,7 @@ impl Refresher {
         let mut done = Reconciled::default();
         self.reconcile_open(deadline, &mut done).await?;
         self.reconcile_new(deadline, &mut done).await?;
+        done.faults += self.builds.take_unreadable();
         Ok(done)
     }
 
@@ -284,8 +292,8 @@ impl Refresher {
     async fn known(&self, after: u64, last: u64) -> Result<BTreeSet<u64>, KintoError> {
         let query = Query::new().gt("request_id", after).max("request_id", last).sort(["request_id"]);
         let query = query.fields(["request_id", "priority", "claimed_at"]);
-        let known: Vec<Known> = list(&self.builds.requests, query, PAGE).await?;
-        Ok(known.into_iter().map(|known| known.request_id).collect())
+        let known: Listed<Known> = self.builds.list(&self.builds.requests, query, PAGE).await?;
+        Ok(known.found.into_iter().map(|known| known.request_id).collect())
     }
 
     /// Refreshes each, several at a time. Where the build system or the store can be asked no more, that is the error; one
@@ -315,9 +323,10 @@ impl Refresher {
         let mut known = BTreeMap::new();
         for state in [State::Pending, State::Running] {
             let query = Query::new().eq("state", state.name()).sort(["request_id"]);
-            let query = query.fields(["request_id", "priority", "claimed_at", "build_ids"]);
-            let found: Vec<Known> = list(&self.builds.requests, query, KNOWN_MAX).await?;
-            known.extend(found.into_iter().map(|known| (known.request_id, known)));
+            // Whole, as whoever lists them needs them: what cannot be read is not known, and so written again.
+            let query = query.fields(LISTED.into_iter().chain(["build_ids"]));
+            let listed: Listed<Request> = self.builds.list(&self.builds.requests, query, KNOWN_MAX).await?;
+            known.extend(listed.found.into_iter().map(|request| (request.request_id, Known::from(request))));
         }
         Ok(known)
     }

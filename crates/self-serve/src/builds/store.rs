@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use buildhub_kinto::{Client, Collection, Entry, KintoError, Query};
 use futures::TryStreamExt as _;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::{Build, Request, State};
 use crate::action::Revision;
@@ -16,7 +19,7 @@ pub const LISTED_MAX: usize = 200;
 /// The most that one request to the store asks for.
 const PAGE: usize = 1000;
 /// What lists have of a request: all but what one alone is asked for.
-const LISTED: [&str; 13] = [
+pub(super) const LISTED: [&str; 13] = [
     "request_id",
     "buildername",
     "branch",
@@ -34,11 +37,35 @@ const LISTED: [&str; 13] = [
 
 /// Requests and builds of one bucket. `branches` are the spellings of one branch (its name, and its repository's path); a
 /// list of them finds what has any of them, exactly.
+///
+/// A record that cannot be read (another version wrote it, perhaps) takes no other with it: a list passes it over, and one
+/// that is asked for by its number is not known, so that the build system is asked. Each time it is an error in the log, and
+/// counted for [`Builds::take_unreadable`].
 #[derive(Debug, Clone)]
 pub struct Builds {
     pub(super) requests: Collection,
     pub(super) records: Collection,
     pub(super) counters: Collection,
+    /// Of all clones together.
+    unreadable: Arc<AtomicU64>,
+}
+
+/// A record, or why it is none.
+struct Readable<T>(Result<T, serde_json::Error>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(text.get())))
+    }
+}
+
+/// What a query finds.
+pub(super) struct Listed<T> {
+    /// Those that can be read.
+    pub(super) found: Vec<T>,
+    /// How many cannot.
+    pub(super) unreadable: u64,
 }
 
 /// What there is of a day, or of a revision: builds, and requests that wait.
@@ -48,6 +75,8 @@ pub struct Found {
     pub builds: Vec<Build>,
     /// Requests that no build has begun for, the newest first.
     pub pending: Vec<Request>,
+    /// How many more there are that cannot be read.
+    pub unreadable: u64,
 }
 
 /// What there is of a person; at most [`LISTED_MAX`] of each, the newest first.
@@ -69,19 +98,23 @@ impl Builds {
             requests: collection("requests")?,
             records: collection("builds")?,
             counters: collection("counters")?,
+            unreadable: Arc::default(),
         })
+    }
+
+    /// How often a record could not be read since this was asked last.
+    pub fn take_unreadable(&self) -> u64 {
+        self.unreadable.swap(0, Ordering::Relaxed)
     }
 
     /// A request by its number, with its properties and builds.
     pub async fn request(&self, id: u64) -> Result<Option<Request>, KintoError> {
-        Ok(self.requests.get(&id.to_string()).await?.map(|stored| stored.data))
+        self.one(&self.requests, id).await
     }
 
     /// A build by its number; its request as it is now, with its properties.
     pub async fn build(&self, id: u64) -> Result<Option<Build>, KintoError> {
-        let Some(mut build) = self.records.get::<Build>(&id.to_string()).await?.map(|stored| stored.data) else {
-            return Ok(None);
-        };
+        let Some(mut build) = self.one::<Build>(&self.records, id).await? else { return Ok(None) };
         if let Some(known) = build.requests.first_mut()
             && let Some(request) = self.request(known.request_id).await?
         {
@@ -101,8 +134,8 @@ impl Builds {
         // So many that an address has room for them.
         for some in requests.chunks(100) {
             let query = Query::new().one_of("request_id", some.iter().copied()).fields(["request_id", "branch"]);
-            let known: Vec<Known> = list(&self.requests, query, some.len()).await?;
-            branches.extend(known.into_iter().filter_map(|known| Some((known.request_id, known.branch?))));
+            let known: Listed<Known> = self.list(&self.requests, query, some.len()).await?;
+            branches.extend(known.found.into_iter().filter_map(|known| Some((known.request_id, known.branch?))));
         }
         Ok(branches)
     }
@@ -121,11 +154,11 @@ impl Builds {
         let pending = async {
             match before {
                 None => self.waiting(within(of(branches), "submittime"), limit).await,
-                Some(_) => Ok(Vec::new()),
+                Some(_) => Ok(Listed::default()),
             }
         };
         let (builds, pending) = tokio::try_join!(builds, pending)?;
-        Ok(Found { builds, pending })
+        Ok(Found::of(builds, pending))
     }
 
     /// Builds of a revision, and requests of it that wait; at most `limit` of each.
@@ -137,7 +170,7 @@ impl Builds {
     ) -> Result<Found, KintoError> {
         let query = || of(branches).eq("rev", revision.to_string());
         let (builds, pending) = tokio::try_join!(self.builds_of(query(), limit), self.waiting(query(), limit))?;
-        Ok(Found { builds, pending })
+        Ok(Found::of(builds, pending))
     }
 
     /// What somebody asked for on a branch.
@@ -148,17 +181,17 @@ impl Builds {
             self.builds_of(in_state(query(), State::Running), LISTED_MAX),
             self.waiting(query(), LISTED_MAX),
         )?;
-        Ok(OfUser { builds, running, pending })
+        Ok(OfUser { builds: builds.found, running: running.found, pending: pending.found })
     }
 
     /// Requests that wait, of a branch or of all (no `branches`), the newest first.
     pub async fn pending(&self, branches: Option<&[String]>, limit: usize) -> Result<Vec<Request>, KintoError> {
-        self.waiting(branches.map_or_else(Query::new, of), limit).await
+        Ok(self.waiting(branches.map_or_else(Query::new, of), limit).await?.found)
     }
 
     /// Builds that run, of a branch or of all (no `branches`), the newest first.
     pub async fn running(&self, branches: Option<&[String]>, limit: usize) -> Result<Vec<Build>, KintoError> {
-        self.builds_of(in_state(branches.map_or_else(Query::new, of), State::Running), limit).await
+        Ok(self.builds_of(in_state(branches.map_or_else(Query::new, of), State::Running), limit).await?.found)
     }
 
     /// The newest builds, of a worker or of all; where there are more than `limit`, those `before` the last one are next.
@@ -169,50 +202,90 @@ impl Builds {
         before: Option<u64>,
     ) -> Result<Vec<Build>, KintoError> {
         let query = worker.map_or_else(Query::new, |worker| Query::new().eq("claimed_by_name", worker));
-        self.builds_of(before_build(query, before), limit).await
+        Ok(self.builds_of(before_build(query, before), limit).await?.found)
     }
 
     /// Builds that ended in a span (seconds since 1970), in the order of their ends; at most `limit`.
     pub async fn finished_between(&self, span: Range<i64>, limit: usize) -> Result<Vec<Build>, KintoError> {
         let query = Query::new().min("endtime", span.start).lt("endtime", span.end).sort(["endtime"]);
-        list(&self.records, query, limit).await
+        Ok(self.list(&self.records, query, limit).await?.found)
     }
 
     /// Builds that began in a span (seconds since 1970), the newest first; at most `limit`.
     pub async fn begun_between(&self, span: Range<i64>, limit: usize) -> Result<Vec<Build>, KintoError> {
-        self.builds_of(Query::new().min("starttime", span.start).lt("starttime", span.end), limit).await
+        Ok(self.builds_of(Query::new().min("starttime", span.start).lt("starttime", span.end), limit).await?.found)
     }
 
     /// The newest builds that a query finds.
-    async fn builds_of(&self, query: Query, limit: usize) -> Result<Vec<Build>, KintoError> {
-        list(&self.records, query.sort(["-build_id"]), limit).await
+    async fn builds_of(&self, query: Query, limit: usize) -> Result<Listed<Build>, KintoError> {
+        self.list(&self.records, query.sort(["-build_id"]), limit).await
     }
 
     /// The newest requests that wait, of those that a query finds.
-    async fn waiting(&self, query: Query, limit: usize) -> Result<Vec<Request>, KintoError> {
+    async fn waiting(&self, query: Query, limit: usize) -> Result<Listed<Request>, KintoError> {
         let query = in_state(query, State::Pending).sort(["-request_id"]).fields(LISTED);
-        list(&self.requests, query, limit).await
+        self.list(&self.requests, query, limit).await
+    }
+
+    /// At most `limit` of what a query finds, read in pages.
+    pub(super) async fn list<T>(
+        &self,
+        collection: &Collection,
+        query: Query,
+        limit: usize,
+    ) -> Result<Listed<T>, KintoError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let mut listed = Listed::default();
+        if limit == 0 {
+            return Ok(listed);
+        }
+        let mut pages = std::pin::pin!(collection.pages::<Readable<T>>(query.limit(limit.min(PAGE))));
+        while let Some(page) = pages.try_next().await? {
+            for stored in page.entries.into_iter().filter_map(Entry::record) {
+                match self.readable(collection, &stored.id, stored.data) {
+                    Some(record) => listed.found.push(record),
+                    None => listed.unreadable += 1,
+                }
+            }
+            if listed.found.len() >= limit {
+                break;
+            }
+        }
+        listed.found.truncate(limit);
+        Ok(listed)
+    }
+
+    async fn one<T: DeserializeOwned>(&self, collection: &Collection, id: u64) -> Result<Option<T>, KintoError> {
+        let stored = collection.get::<Readable<T>>(&id.to_string()).await?;
+        Ok(stored.and_then(|stored| self.readable(collection, &stored.id, stored.data)))
+    }
+
+    fn readable<T>(&self, collection: &Collection, id: &str, record: Readable<T>) -> Option<T> {
+        match record.0 {
+            Ok(record) => Some(record),
+            Err(error) => {
+                let collection = collection.name();
+                tracing::error!(collection, record = id, %error, "a record cannot be read, and is passed over");
+                self.unreadable.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 
-/// At most `limit` of what a query finds, read in pages.
-pub(super) async fn list<T>(collection: &Collection, query: Query, limit: usize) -> Result<Vec<T>, KintoError>
-where
-    T: DeserializeOwned + Send + 'static,
-{
-    let mut found = Vec::new();
-    if limit == 0 {
-        return Ok(found);
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { found: Vec::new(), unreadable: 0 }
     }
-    let mut pages = std::pin::pin!(collection.pages::<T>(query.limit(limit.min(PAGE))));
-    while let Some(page) = pages.try_next().await? {
-        found.extend(page.entries.into_iter().filter_map(Entry::record).map(|stored| stored.data));
-        if found.len() >= limit {
-            break;
-        }
+}
+
+impl Found {
+    fn of(builds: Listed<Build>, pending: Listed<Request>) -> Self {
+        let unreadable = builds.unreadable + pending.unreadable;
+        Self { builds: builds.found, pending: pending.found, unreadable }
     }
-    found.truncate(limit);
-    Ok(found)
 }
 
 fn of(branches: &[String]) -> Query {
