@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use buildhub_self_serve::backend::{Backend, BackendError, Build, Builder, Change, Request, Start, Started};
 use tokio::sync::Notify;
 
-/// A build system at whose `fatal`th step whoever asks comes to a halt: each call is two steps, before it is made and after
-/// it was. Who waits for `halted` can drop it then, as a crash would.
+/// A build system at whose `fatal`th step whoever asks comes to a halt. A call that changes something is two steps, before it
+/// is made and after it was; a question is one, for it leaves all as it was. Who waits for `halted` can drop it then, as a
+/// crash would.
 #[derive(Debug)]
 pub(crate) struct Mortal {
     inner: Arc<dyn Backend>,
@@ -29,6 +30,11 @@ impl Mortal {
         }
     }
 
+    async fn before<T>(&self, question: impl Future<Output = T>) -> T {
+        self.step().await;
+        question.await
+    }
+
     async fn around<T>(&self, call: impl Future<Output = T>) -> T {
         self.step().await;
         let answer = call.await;
@@ -40,31 +46,31 @@ impl Mortal {
 #[async_trait]
 impl Backend for Mortal {
     async fn check(&self) -> Result<(), BackendError> {
-        self.around(self.inner.check()).await
+        self.before(self.inner.check()).await
     }
 
     async fn request(&self, id: u64) -> Result<Option<Request>, BackendError> {
-        self.around(self.inner.request(id)).await
+        self.before(self.inner.request(id)).await
     }
 
     async fn build(&self, id: u64) -> Result<Option<Build>, BackendError> {
-        self.around(self.inner.build(id)).await
+        self.before(self.inner.build(id)).await
     }
 
     async fn builds_of(&self, request: u64) -> Result<Vec<Build>, BackendError> {
-        self.around(self.inner.builds_of(request)).await
+        self.before(self.inner.builds_of(request)).await
     }
 
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError> {
-        self.around(self.inner.open_requests()).await
+        self.before(self.inner.open_requests()).await
     }
 
     async fn requests_since(&self, number: u64, limit: usize) -> Result<Vec<u64>, BackendError> {
-        self.around(self.inner.requests_since(number, limit)).await
+        self.before(self.inner.requests_since(number, limit)).await
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, BackendError> {
-        self.around(self.inner.builders()).await
+        self.before(self.inner.builders()).await
     }
 
     async fn start(&self, start: &Start) -> Result<Started, BackendError> {
