@@ -4,7 +4,8 @@
     self_serve(c, events="https://…/self-serve/events", user="events", password=…)
 
 It adds a scheduler, `self-serve`, that starts each piece of a job once, however often it is asked to; reports builds as they
-begin and end, where `events` is given; and repairs the change of a request's priority, which Buildbot 4.1 to 4.3 cannot do.
+begin and end, where `events` is given; and repairs two things: the change of a request's priority, which Buildbot 4.1 to 4.3
+cannot do, and the end of a request that is cancelled while its build is about to begin, which Buildbot leaves open for ever.
 
 It runs on Buildbot 4.0 and newer. Who may use the scheduler is the master's own `authz` to say; see README.md.
 """
@@ -14,6 +15,8 @@ import json
 from buildbot.data.resultspec import Filter
 from buildbot.db.buildrequests import BuildRequestsConnectorComponent, NotClaimedError
 from buildbot.plugins import reporters, schedulers, util
+from buildbot.process.build import Build
+from buildbot.process.results import CANCELLED
 from buildbot.reporters.generators.build import BuildStartEndStatusGenerator
 from twisted.internet import defer
 
@@ -30,6 +33,7 @@ PIECE = "selfserve_job"
 def self_serve(config, builders=None, events=None, user=None, password=None):
     """Adds all of it to `BuildmasterConfig`, for these builders (their names; all of them without it)."""
     repair_priority()
+    repair_cancelling()
     names = builders or [_name(builder) for builder in config["builders"]]
     config.setdefault("schedulers", []).append(SelfServeScheduler(name=NAME, builderNames=list(names)))
     if events:
@@ -162,6 +166,30 @@ def repair_priority():
         return self.db.pool.do(thd)
 
     BuildRequestsConnectorComponent.set_build_requests_priority = set_build_requests_priority
+
+
+def repair_cancelling():
+    """Ends a build that is stopped before it has begun.
+
+    A request may be cancelled after it was claimed and before its build listens to who stops it. Buildbot notices, marks the
+    build as stopped, and returns without ending it: request and build stay open, and the worker's place stays taken, until
+    the master is started again.
+    """
+    begin = Build.startBuild
+    if getattr(begin, "ends_what_is_stopped", False):
+        # A master that reads its configuration again comes here again.
+        return
+
+    @defer.inlineCallbacks
+    def start_build(self, workerforbuilder):
+        result = yield begin(self, workerforbuilder)
+        is_begun = getattr(self, "_preparation_step", None) is not None
+        if self.stopped and not self.finished and not is_begun:
+            yield self.buildFinished(["cancelled"], CANCELLED)
+        return result
+
+    start_build.ends_what_is_stopped = True
+    Build.startBuild = start_build
 
 
 def push(url, user=None, password=None):

@@ -217,6 +217,30 @@ async fn what_ends_or_moves_builds_does_so_on_an_older_buildbot() {
     Box::pin(what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(Release::Old)).await;
 }
 
+async fn what_is_cancelled_while_its_build_is_about_to_begin_is_over(release: Release) {
+    let world = World::start(Settings { release, builds: 1, ..Settings::default() }).await;
+    world.master.hold_start(BUILDER).unwrap();
+    let cancelled = request(&world, 1).await;
+    let find = async || world.backend.request(cancelled).await.unwrap().unwrap();
+    until("it is claimed", async || find().await.claimed).await;
+    world.backend.cancel_request(cancelled, "too early").await.unwrap();
+    assert!(find().await.completed.is_none() && world.backend.builds_of(cancelled).await.unwrap().is_empty());
+    world.master.release_start(BUILDER).unwrap();
+    world.over(cancelled).await;
+    let builds = world.backend.builds_of(cancelled).await.unwrap();
+    assert_eq!((builds.len(), builds[0].result), (1, Some(Outcome::Cancelled)));
+    // And the worker's only place is free.
+    let next = request(&world, 2).await;
+    world.over(next).await;
+    assert_eq!(world.backend.builds_of(next).await.unwrap()[0].result, Some(Outcome::Success));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_cancelled_while_its_build_is_about_to_begin_is_over_and_takes_no_place() {
+    let of = what_is_cancelled_while_its_build_is_about_to_begin_is_over;
+    tokio::join!(of(Release::Newest), of(Release::Old));
+}
+
 /// Carries out an action again and again, each time by an agent that dies one step later, and then by one that does not;
 /// the jobs, each with how it ended. It takes its time: each step of each action is a job of its own on a real master.
 async fn die_at_each_step(world: &World, action: impl AsyncFn(usize) -> Action) -> Vec<Job> {

@@ -157,7 +157,17 @@ impl Buildbot {
         std::fs::write(self.gate(builder), "").map_err(ServerError::io("write a gate"))
     }
 
-    /// They do again.
+    /// From now on builds of this builder do not begin, though a request is claimed for one.
+    pub fn hold_start(&self, builder: &str) -> Result<(), ServerError> {
+        self.hold(&format!("{builder}.start"))
+    }
+
+    /// Builds begin again.
+    pub fn release_start(&self, builder: &str) -> Result<(), ServerError> {
+        self.release(&format!("{builder}.start"))
+    }
+
+    /// Builds end again.
     pub fn release(&self, builder: &str) -> Result<(), ServerError> {
         std::fs::remove_file(self.gate(builder)).map_err(ServerError::io("remove a gate"))
     }
