@@ -34,6 +34,10 @@ const MANIFEST: &str = include_str!("../self-serve.json");
 /// minutes, and whoever waits for a page does not.
 const PATIENCE: NonZeroU64 = NonZeroU64::new(30).unwrap();
 
+/// How long an answer may pause once it has begun. Of a Buildbot that has much to do the end of one now and then does not
+/// arrive, though the master takes it for sent; the same question asked again is answered.
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// What the API and the agent both stand on. Their clients share the system's certificates, read once.
 #[derive(Debug, Clone)]
 pub struct Connections {
@@ -131,7 +135,8 @@ fn http(vars: &Variables) -> Result<HttpSettings, SettingError> {
     let retries = vars.parse("NB_RETRY_REQUEST", 3, "it is a whole number, 0 or more")?;
     let allowed = "it is a whole number, 1 or more";
     let seconds: NonZeroU64 = vars.parse("TIMEOUT_SECONDS", PATIENCE, allowed)?;
-    Ok(HttpSettings { retries, timeout: Duration::from_secs(seconds.get()), ..HttpSettings::default() })
+    let timeout = Duration::from_secs(seconds.get());
+    Ok(HttpSettings { retries, timeout, read_timeout: PAUSE.min(timeout), ..HttpSettings::default() })
 }
 
 /// An address without a user and a password, which an error may therefore repeat.
@@ -181,6 +186,7 @@ mod tests {
         let Connections { store, backend: BackendSettings::Buildbot(buildbot), .. } =
             Connections::from_variables(&vars).unwrap();
         assert_eq!([store.kinto.http.timeout, buildbot.http.timeout], [Duration::from_secs(45); 2]);
+        assert_eq!(buildbot.http.read_timeout, Duration::from_secs(10), "an answer that stops is not waited for");
     }
 
     #[test]

@@ -172,7 +172,8 @@ pub(crate) fn manifest() -> Manifest {
 
 pub(crate) fn backend(master: &testkit::Buildbot) -> Arc<dyn Backend> {
     let login = Some(master.auth().parse().unwrap());
-    let http = HttpSettings { backoff_base: Duration::from_millis(50), ..HttpSettings::default() };
+    let (backoff_base, read_timeout) = (Duration::from_millis(50), Duration::from_secs(5));
+    let http = HttpSettings { backoff_base, read_timeout, ..HttpSettings::default() };
     Arc::new(Buildbot::new(BuildbotSettings { url: master.url().parse().unwrap(), login, http }).unwrap())
 }
 
