@@ -144,8 +144,10 @@ async fn send(
             },
             Some(part) = sending.next() => match part {
                 Ok(part) => parts.push(part),
-                // Those that arrive after the upload was given up would stay.
+                // Those that arrive after the upload was given up would stay. What was not sent yet is let go at once: the
+                // other regions wait for its room.
                 Err(error) => {
+                    drop(received);
                     settled(sending).await;
                     return Err(error);
                 }
