@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
-use std::path::{Path, PathBuf};
+#[path = "harness/functions.rs"]
+mod functions;
+
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildhub_core::Variables;
 use buildhub_testkit::emulator::Emulator;
 use buildhub_testkit::event_source::{EventSource, Mapping};
 use buildhub_testkit::gateway::Gateway;
@@ -21,6 +23,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use functions::{function, program};
 
 const EAST: &str = "archives-east";
 const WEST: &str = "archives-west";
@@ -44,22 +48,8 @@ struct Cloud {
     messages: EventSource,
 }
 
-/// The variable that names a folder of unpacked zips: their programs run instead of this build's (`scripts/zip-test`).
-const ZIPS: &str = "UNPACKED_ZIPS";
-
-/// A program of this build; all stand in the same folder.
-fn program(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_archiver-worker")).with_file_name(name);
-    assert!(path.is_file(), "there is no {}: cargo build --package {name}", path.display());
-    path
-}
-
-async fn function(name: &str, settings: &[(String, String)], size: usize) -> Arc<Emulator> {
-    let zips = Variables::from_process().get(ZIPS).map(PathBuf::from);
-    let function = zips.map_or_else(|| program(name), |zips| zips.join(name).join("bootstrap"));
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Arc::new(Emulator::pool(&function, &settings, size).await.unwrap())
-}
+/// A program of this build.
+const OWN: &str = env!("CARGO_BIN_EXE_archiver-worker");
 
 impl Cloud {
     /// A cloud whose archives come from where the template says.
@@ -85,8 +75,8 @@ impl Cloud {
             ("NO_PROXY", "127.0.0.1".to_owned()),
         ];
         settings.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-        let api = function("archiver-api", &settings, 4).await;
-        let worker = function("archiver-worker", &settings, 2).await;
+        let api = function(OWN, "archiver-api", &settings, 4).await;
+        let worker = function(OWN, "archiver-worker", &settings, 2).await;
         let mapping = Mapping { queue: queue.clone(), batch: 1, concurrency: 2 };
         let messages = EventSource::start(&east, &worker, mapping);
         Self {
@@ -137,7 +127,7 @@ impl Cloud {
 
     /// `buildhub archive ARGS`, asking this cloud.
     async fn archive(&self, args: &[&str]) -> Output {
-        let mut command = tokio::process::Command::new(program("buildhub"));
+        let mut command = tokio::process::Command::new(program(OWN, "buildhub"));
         command.arg("archive").args(args).args(["--archiver", &self.gateway.url()]);
         command.env_clear().env("NO_PROXY", "127.0.0.1").current_dir(self.folder.path()).stdin(Stdio::null());
         tokio::time::timeout(LONG, command.output()).await.unwrap().unwrap()

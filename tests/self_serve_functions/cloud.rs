@@ -1,10 +1,8 @@
 //! Both functions, as programs under AWS's runtime emulator, with all that stands around them.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildhub_core::Variables;
 use buildhub_testkit::buildbot::{Buildbot, Settings};
 use buildhub_testkit::emulator::Emulator;
 use buildhub_testkit::event_source::{EventSource, Mapping};
@@ -14,6 +12,7 @@ use buildhub_testkit::moto::{Moto, QueueSettings};
 use serde_json::{Value, json};
 
 use crate::ask::{Answer, Ask};
+use crate::functions::function;
 
 /// What a proxy signs with who asks.
 pub(crate) const SECRET: &str = "thirty-two bytes are just enough";
@@ -21,8 +20,8 @@ pub(crate) const SECRET: &str = "thirty-two bytes are just enough";
 pub(crate) const MASTER: &str = "events:push";
 pub(crate) const REVISION: &str = "abcdef012345";
 pub(crate) const BUILDER: &str = "try linux64 build";
-/// The variable that names a folder of unpacked zips: their programs run instead of this build's (`scripts/zip-test`).
-const ZIPS: &str = "UNPACKED_ZIPS";
+/// A program of this build.
+const OWN: &str = env!("CARGO_BIN_EXE_self-serve-agent");
 /// Longer than any test waits for something.
 const LONG: Duration = Duration::from_mins(1);
 const SCHEDULE: &str = r#"{"detail-type":"Scheduled Event","source":"aws.scheduler","detail":{}}"#;
@@ -37,20 +36,6 @@ pub(crate) struct Cloud {
     settings: Vec<(String, String)>,
     /// Dropped before what it calls.
     pub(crate) messages: EventSource,
-}
-
-/// A program of this build; all stand in the same folder.
-fn program(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_self-serve-agent")).with_file_name(name);
-    assert!(path.is_file(), "there is no {}: cargo build --package {name}", path.display());
-    path
-}
-
-async fn function(name: &str, settings: &[(String, String)], size: usize) -> Arc<Emulator> {
-    let zips = Variables::from_process().get(ZIPS).map(PathBuf::from);
-    let function = zips.map_or_else(|| program(name), |zips| zips.join(name).join("bootstrap"));
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Arc::new(Emulator::pool(&function, &settings, size).await.unwrap())
 }
 
 /// Looks again until it is so.
@@ -101,10 +86,10 @@ impl Cloud {
             ("NO_PROXY", "127.0.0.1".to_owned()),
         ];
         settings.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-        let agent = function("self-serve-agent", &settings, 2).await;
+        let agent = function(OWN, "self-serve-agent", &settings, 2).await;
         // A schedule's turn makes bucket and collections.
         agent.invoke(&serde_json::from_str(SCHEDULE).unwrap()).await.unwrap();
-        let api = function("self-serve-api", &settings, 4).await;
+        let api = function(OWN, "self-serve-api", &settings, 4).await;
         Self {
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap(),
             gateway: Gateway::start(&api).await.unwrap(),
@@ -121,7 +106,7 @@ impl Cloud {
         let ours = self.settings.iter().filter(|(name, _)| settings.iter().all(|(other, _)| other != name)).cloned();
         let theirs = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings: Vec<_> = ours.chain(theirs).collect();
-        let api = function("self-serve-api", &settings, 2).await;
+        let api = function(OWN, "self-serve-api", &settings, 2).await;
         Gateway::with_settings(&api, gateway).await.unwrap()
     }
 

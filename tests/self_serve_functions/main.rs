@@ -17,6 +17,8 @@ mod ask;
 mod causes;
 mod cloud;
 mod doors;
+#[path = "../harness/functions.rs"]
+mod functions;
 mod good;
 
 use std::collections::BTreeMap;
