@@ -71,7 +71,7 @@ def test_every_setting_is_one_that_somebody_reads(config):
     from kinto import DEFAULT_SETTINGS
     from kinto.core import DEFAULT_SETTINGS as CORE
 
-    known = {"storage_pool_size", "storage_max_overflow", "history.exclude_resources", "one_writer_at_a_time.wait_seconds"}
+    known = {"storage_pool_size", "storage_max_overflow", "storage_pool_pre_ping", "history.exclude_resources", "one_writer_at_a_time.wait_seconds"}
     known |= DEFAULT_SETTINGS.keys() | CORE.keys()
     parser = configparser.RawConfigParser()
     parser.optionxform = str

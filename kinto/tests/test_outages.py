@@ -1,5 +1,6 @@
 """What stands still comes back, and nothing that was acknowledged is lost."""
 
+import concurrent.futures
 import contextlib
 import threading
 
@@ -80,6 +81,28 @@ def test_postgresql_stopped_under_load_is_told_by_503_and_loses_nothing(builds_o
         server.start()
         writer.more(30)
     server.until_well()
+
+
+def test_once_postgresql_is_back_nobody_meets_a_connection_of_before(builds_on_postgresql):
+    server = builds_on_postgresql
+    # An empty collection has no time yet, and the first who ask for it at once can be answered 500 by Kinto.
+    server.put(f"{RECORDS}/{build(0)['id']}", data=build(0))
+
+    def reads(count):
+        """Answers to so many questions at once, each on a connection of its own, so that they go to all processes."""
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            return set(threads.map(lambda _: requests.get(server.url + RECORDS, timeout=PATIENCE).status_code, range(count)))
+
+    # The start below asks until it is answered, which one process learns from; the others cannot know.
+    server.restart(KINTO_PROCESSES="6")
+    try:
+        # From here on each keeps connections.
+        assert reads(96) == {200}
+        server.stop("postgresql")
+        server.start()
+        assert reads(96) == {200}
+    finally:
+        server.restart()
 
 
 def test_without_memcached_all_is_answered_rightly_and_only_the_heartbeat_tells(builds_on_postgresql):
