@@ -46,6 +46,14 @@ WORKDIR /home/buildhub
 ENTRYPOINT ["container"]
 
 FROM source AS everything
+# What tests need of Debian beside that: setup installs it where it is root, and nothing else is made as root.
+USER 0
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends \
+        bzip2 chromium chromium-driver createrepo-c debootstrap dnf gnupg libcap2-bin rpm skopeo umoci xz-utils zstd \
+    && rm -rf /var/lib/apt/lists/*
+USER 1000
 RUN scripts/setup
 COPY --from=command /home/buildhub/src/target/release/buildhub /usr/local/bin/buildhub
 ENV BUILDHUB_SOURCE=/home/buildhub/src

@@ -126,6 +126,7 @@ deploy-check: setup setup-sam ## Try `make deploy` out against moto in Amazon's 
 
 .PHONY: kinto-test
 kinto-test: ## Try the Kinto distribution out against running servers (KINTO_GROUPS="attachment emailer signer" tries these too)
+	@scripts/setup run
 	@KINTO_GROUPS="$(KINTO_GROUPS)" kinto/bin/test
 
 .PHONY: kinto-set-test
@@ -169,6 +170,10 @@ bench: setup ## Run the benchmarks
 .PHONY: bench-start
 bench-start: ## Start of each packaged function to its first request for work, and its memory then
 	@for zip in $(ZIPS)/*/bootstrap.zip; do echo "$$zip"; scripts/bench-start "$$zip"; done
+
+.PHONY: bench-kinto-start
+bench-kinto-start: setup ## From nothing to a Kinto that is well, with and without pip's cache: RUNS=3 (some minutes)
+	@scripts/bench-kinto-start $(or $(RUNS),3)
 
 .PHONY: bench-kinto-read
 bench-kinto-read: setup ## Questions to a large collection on PostgreSQL, without and with kinto-index: ROWS=500000 (some minutes)

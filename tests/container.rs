@@ -76,3 +76,22 @@ async fn the_image_of_commands_alone_names_the_one_that_has_the_tests() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("docker build --tag buildhub ."), "{}", ran.stderr);
 }
+
+/// Setup installs what is missing where it is root; in the image it is not.
+#[test]
+fn the_image_with_the_tests_has_what_setup_would_install() {
+    let setup = include_str!("../scripts/setup");
+    let image = include_str!("../Dockerfile");
+    let table = setup.split("<<'TOOLS'\n").nth(1).unwrap().split("\nTOOLS\n").next().unwrap();
+    let of_table = table.lines().map(|line| line.split_whitespace().nth(1).unwrap());
+    let calls = setup.lines().filter_map(|line| line.split_once(" debian "));
+    let named = calls.map(|(_, rest)| rest.split(';').next().unwrap()).filter(|packages| !packages.starts_with('"'));
+    let wanted: Vec<_> = of_table.chain(named.flat_map(str::split_whitespace)).collect();
+    for known in ["createrepo-c", "chromium", "libc6-dev"] {
+        assert!(wanted.contains(&known), "setup is not read rightly: {wanted:?}");
+    }
+    let has: Vec<_> = image.split_whitespace().collect();
+    for package in wanted {
+        assert!(has.contains(&package), "{package} is not in the Dockerfile");
+    }
+}

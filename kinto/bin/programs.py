@@ -42,7 +42,8 @@ def written(file):
 
 
 def effective(file, name):
-    """A setting as Kinto will see it: from the environment, else from the file; empty where neither has it."""
+    """A setting as Kinto will see it: from the environment, else from the file; empty where neither has it. Of a plugin's, Kinto
+    looks into the environment only for those that the file has: leave none of them out of example.ini."""
     variable = "KINTO_" + name.upper().replace(".", "_").replace("-", "_")
     return os.environ.get(variable, written(file).get(f"kinto.{name}", ""))
 

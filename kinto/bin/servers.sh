@@ -10,8 +10,9 @@ servers='kinto memcached postgresql'
 # of NAME WHAT [ARGUMENT]: does something with a server's file and the arguments that its process has, one of them.
 of() {
     case $1 in
-    kinto) "$2" "$run/kinto.pid" ${3:+"$3"} "$programs/kinto" "$programs/uwsgi" ;;
-    memcached) "$2" "$run/memcached.pid" ${3:+"$3"} memcached ;;
+    # At first a process is the script that becomes the server, and is ended as such.
+    kinto) "$2" "$run/kinto.pid" ${3:+"$3"} "$root/kinto/bin/kinto" "$root/kinto/bin/programs.py" "$programs/kinto" "$programs/uwsgi" ;;
+    memcached) "$2" "$run/memcached.pid" ${3:+"$3"} "$root/kinto/bin/memcached" memcached ;;
     # The folder is an argument of what starts it, too.
     postgresql) "$2" "$run/postgresql.pid" ${3:+"$3"} "$run/postgresql" "$(readlink -m "$run/postgresql/data")" ;;
     esac

@@ -83,6 +83,12 @@ def pins(kinto: Path) -> dict[Path, list[requirements.Pin]]:
     return {path.relative_to(kinto): requirements.read(path.read_text()) for path in version.lists(kinto)}
 
 
+def pins_of_tests(kinto: Path) -> list[requirements.Pin]:
+    """What the tests alone need: it is upgraded with the set, and is none of it."""
+    path = version.test_list(kinto)
+    return requirements.read(path.read_text()) if path.exists() else []
+
+
 def wishes(names: list[str], known: set[str]) -> list[str]:
     """uv's options for what may change."""
     options = []
@@ -98,8 +104,9 @@ def wishes(names: list[str], known: set[str]) -> list[str]:
 def upgrade(kinto: Path, uv: Path, names: list[str], today: str) -> bool:
     """Writes the new pins, version and changelog; whether anything changed. Prints what, and what it means."""
     current = version.check(kinto)
-    before = pins(kinto)
-    options = ["--upgrade"] if not names else wishes(names, {pin.name for found in before.values() for pin in found})
+    before, tests_before = pins(kinto), pins_of_tests(kinto)
+    known = {pin.name for found in (*before.values(), tests_before) for pin in found}
+    options = ["--upgrade"] if not names else wishes(names, known)
     resolve.resolve(kinto, uv, options)
     after = pins(kinto)
     named = frozenset(name for source in resolve.inputs(kinto) for name in requirements.named(source.read_text()))
@@ -107,6 +114,13 @@ def upgrade(kinto: Path, uv: Path, names: list[str], today: str) -> bool:
     found = compare.changes(old, new, named)
     other_hashes = [name for name in after if hashes(before.get(name, [])) != hashes(after[name])]
     bump, reasons = compare.verdict(found, bool(other_hashes))
+    tests_after = pins_of_tests(kinto)
+    found_in_tests = compare.changes(tests_before, tests_after)
+    for change in found_in_tests:
+        print(f"  {change} (the tests' alone)")
+    if bump is compare.Bump.NONE and (found_in_tests or hashes(tests_before) != hashes(tests_after)):
+        print(f"\nthe set stays {current}: only what its tests need changed")
+        return True
     if bump is compare.Bump.NONE:
         print("nothing to change: the packages are the newest that go together" if not names else "nothing to change")
         return False

@@ -25,6 +25,11 @@ def lists(kinto: Path) -> list[Path]:
     return [kinto / "requirements.txt", *(path for path in groups if path.stem != "test")]
 
 
+def test_list(kinto: Path) -> Path:
+    """What tests alone need."""
+    return kinto / "requirements/test.txt"
+
+
 def packages_sum(kinto: Path) -> str:
     """Changes with any package, version, marker, hash or group; comments and line ends do not count."""
     found = hashlib.sha256()

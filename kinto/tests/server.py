@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import time
@@ -127,6 +128,11 @@ def build(number, **changes):
         "download": {"url": url, "mimetype": "application/x-bzip2", "size": 1000 + number, "date": "2018-01-01T00:00:00Z"},
     }
     return record | changes
+
+
+def pinned_version():
+    """The version of Kinto that the set installs."""
+    return re.search(r"^kinto==(\S+)", (KINTO / "requirements.txt").read_text(), re.M)[1]
 
 
 def manifest():

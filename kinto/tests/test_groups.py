@@ -74,10 +74,11 @@ def test_prometheus_counts_the_requests_of_all_processes(servers, tmp_path):
 
 
 @wanted("kinto_attachment")
-def test_a_file_is_put_on_a_new_record_and_on_one_that_is_there(servers, tmp_path):
+@pytest.mark.parametrize("base", ["memory", "postgresql"])
+def test_a_file_is_put_on_a_new_record_and_on_one_that_is_there(servers, tmp_path, base):
     folder = tmp_path / "attachments"
     changes = {"kinto.attachment.base_path": str(folder)}
-    server = servers(with_block(tmp_path, "attachment", "memory", **changes)).start()
+    server = servers(with_block(tmp_path, "attachment", base, **changes)).start()
     assert "attachments" in server.ask("GET", "/").json()["capabilities"]
     server.put("/buckets/files")
     server.put("/buckets/files/collections/logs")
@@ -109,12 +110,13 @@ class MailServer(socketserver.StreamRequestHandler):
 
 
 @wanted("kinto_emailer")
-def test_an_email_is_sent_when_a_record_changes(servers, tmp_path):
+@pytest.mark.parametrize("base", ["memory", "postgresql"])
+def test_an_email_is_sent_when_a_record_changes(servers, tmp_path, base):
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailServer) as mailer:
         mailer.daemon_threads, mailer.mails = True, []
         threading.Thread(target=mailer.serve_forever, daemon=True).start()
         where = {"mail.host": "127.0.0.1", "mail.port": str(mailer.server_address[1])}
-        server = servers(with_block(tmp_path, "emailer", "memory", **where)).start()
+        server = servers(with_block(tmp_path, "emailer", base, **where)).start()
         server.put("/buckets/builds")
         hook = {"template": "{record_id} by {user_id}", "subject": "A build", "recipients": ["someone@example.com"]}
         server.put("/buckets/builds/collections/jobs", data={"kinto-emailer": {"hooks": [hook | {"resource_name": "record"}]}})

@@ -9,7 +9,7 @@ import sys
 import uuid
 
 import pytest
-from server import KINTO, build, until
+from server import KINTO, build, free_port, until
 
 RECORDS = "/buckets/build-hub/collections/releases/records"
 
@@ -162,6 +162,35 @@ def test_half_of_what_another_database_needs_is_refused_by_name_before_anything_
     failed = server.run("start", "postgresql", server.port, check=False, **{f"KINTO_{name}": secret for name in given})
     assert failed.returncode == 1 and said in failed.stderr and "hunter2" not in failed.stderr
     assert not [file for file in server.folder.iterdir() if file.suffix in (".pid", ".log")]
+
+
+def test_a_postgresql_and_a_memcached_that_are_there_are_used_and_stay(servers, postgresql):
+    variables = {f"KINTO_{kind}_URL": postgresql.database() for kind in ("STORAGE", "PERMISSION")}
+    variables["KINTO_USERID_HMAC_SECRET"] = (postgresql.folder / "hmac").read_text().strip()
+    variables["KINTO_CACHE_HOSTS"] = f"127.0.0.1:{(postgresql.folder / 'memcached.port').read_text().strip()}"
+    postgresql.put("/buckets/shared")
+    other = servers("postgresql", **variables).start()
+    assert sorted(file.stem for file in other.folder.glob("*.pid")) == ["kinto"]
+    assert other.ask("GET", "/buckets/shared").status_code == 200
+    other.stop()
+    postgresql.until_well()
+
+
+def test_the_same_server_on_another_port_is_refused_at_once(memory):
+    refused = memory.run("start", memory.config, free_port(), check=False)
+    assert refused.returncode == 1 and f"on port {memory.port} and not" in refused.stderr
+    assert memory.heartbeat().status_code == 200
+
+
+def test_a_server_that_is_only_just_being_started_is_stopped_too(servers):
+    server = servers("memory")
+    line = [KINTO / "bin" / "start", server.config, str(server.port)]
+    starting = subprocess.Popen(line, env=server.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    file = server.folder / "kinto.pid"
+    pid = int(until(lambda: file.exists() and file.read_text().strip(), "its process is begun"))
+    server.stop()
+    until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it is gone")
+    assert not file.exists() and starting.wait() == 1
 
 
 def test_records_and_permissions_in_two_databases_are_refused(servers):

@@ -123,3 +123,71 @@ fn all_that_is_otherwise_than_in_the_original_archiver_has_a_test_that_names_its
     add_rows_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../archiver"), &mut named);
     assert_eq!(named, rows);
 }
+
+/// The code of all rooms but the test kit's, without the tests beside it.
+fn code() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut folders: Vec<_> = ["crates", "functions"].map(|name| root.join(name)).into();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                if !["tests", "testkit", "examples", "benches", "target"].contains(&name) {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+                found.push((path.display().to_string(), code));
+            }
+        }
+    }
+    found
+}
+
+/// The message of a macro of tracing: the last text among its arguments, up to the first value in it.
+fn message(after: &str) -> String {
+    let (mut depth, mut message) = (1, String::new());
+    let mut rest = after.chars();
+    while depth > 0 {
+        match rest.next().unwrap() {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            '"' => {
+                message.clear();
+                loop {
+                    match rest.next().unwrap() {
+                        '"' => break,
+                        // A text over several lines goes on at its next word.
+                        '\\' if rest.as_str().starts_with('\n') => rest = rest.as_str().trim_start().chars(),
+                        '\\' => message.extend(rest.next()),
+                        other => message.push(other),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    message.split('{').next().unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_logging_document_has_every_message_word_for_word() {
+    let mut missing = String::new();
+    let mut count = 0;
+    for (path, code) in code() {
+        for level in ["error", "warn", "info"] {
+            for after in code.split(&format!("tracing::{level}!(")).skip(1) {
+                let message = message(after);
+                count += 1;
+                if !LOGGING.contains(&message) {
+                    writeln!(missing, "{level}: {message} ({path})").unwrap();
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "LOGGING.md does not have\n{missing}");
+    assert!(count > 100, "the code was not read: {count} messages");
+}

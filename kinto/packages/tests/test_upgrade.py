@@ -97,6 +97,21 @@ def test_one_package_is_upgraded_and_the_others_stay(made, capsys):
     assert "1.0.0 → 1.1.0, a minor change" in said
 
 
+def test_what_the_tests_alone_need_is_upgraded_and_leaves_the_sets_version(made, capsys):
+    (made.kinto / "requirements/test.in").write_text("probe\n")
+    wheel(made.index, "probe", "1.0.0")
+    resolve.resolve(made.kinto, UV, [])
+    wheel(made.index, "probe", "2.0.0")
+    for wish in ("probe==2.0.0", "--all"):
+        assert made.upgrade(wish) == 0
+        assert made.pins("test") == {"probe": ("2.0.0",)} and version.check(made.kinto) == "1.0.0"
+    said = capsys.readouterr().out
+    assert "probe 1.0.0 → 2.0.0 (the tests' alone)" in said and "the set stays 1.0.0" in said
+    wheel(made.index, "probe", "3.0.0")
+    assert made.upgrade("--all", tests=("false",)) == 1
+    assert made.pins("test") == {"probe": ("2.0.0",)}
+
+
 def test_a_new_pin_has_the_hash_of_the_file_itself(made):
     wheel(made.index, "shop", "1.0.1", ("till",))
     assert made.upgrade("shop==1.0.1") == 0

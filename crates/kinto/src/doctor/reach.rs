@@ -11,8 +11,8 @@ use super::report::{Check, Report};
 use crate::Fault;
 use crate::client::ServerInfo;
 
-/// The version of the distribution, which all that is said of Kinto here was seen with.
-pub(super) const PROVEN: &str = "26.5.0";
+/// What the distribution installs, with which all that is said of Kinto here is tried out.
+const DISTRIBUTION: &str = include_str!("../../../../kinto/requirements.txt");
 
 /// Faults of the way to a server. Any other that keeps an `https` connection from being made is one of TLS.
 const NETWORK: [ErrorKind; 4] =
@@ -168,15 +168,25 @@ fn read(server: &Url, answer: &Answer) -> Result<Hello, (String, String)> {
     Err((seen, advice))
 }
 
+/// The distribution's version of Kinto.
+fn proven() -> &'static str {
+    let pinned = DISTRIBUTION.lines().find_map(|line| line.strip_prefix("kinto==")?.split_whitespace().next());
+    pinned.unwrap_or("no version")
+}
+
+fn is_of_proven_major(version: &str) -> bool {
+    version.split('.').next() == proven().split('.').next()
+}
+
 fn version(version: &str, report: &mut Report) {
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    if version == PROVEN {
+    let proven = proven();
+    if version == proven {
         report.ok(Check::Version, format!("{version}, which Buildhub was proven with"));
-    } else if major(version) == major(PROVEN) {
-        report.ok(Check::Version, format!("{version}; Buildhub was proven with {PROVEN}, of the same major version"));
+    } else if is_of_proven_major(version) {
+        report.ok(Check::Version, format!("{version}; Buildhub was proven with {proven}, of the same major version"));
     } else {
-        let advice = format!("run the distribution's tests against it, or install the distribution's {PROVEN}");
-        report.warning(Check::Version, format!("{version}; Buildhub was proven with {PROVEN}"), advice);
+        let advice = format!("run the distribution's tests against it, or install the distribution's {proven}");
+        report.warning(Check::Version, format!("{version}; Buildhub was proven with {proven}"), advice);
     }
 }
 
@@ -203,9 +213,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_proven_is_the_one_the_distribution_installs() {
-        let requirements = include_str!("../../../../kinto/requirements.txt");
-        let pinned = requirements.lines().find_map(|line| line.strip_prefix("kinto==")?.split_whitespace().next());
-        assert_eq!(pinned, Some(PROVEN));
+    fn the_version_proven_is_one_and_only_another_major_version_is_warned_of() {
+        let parts: Vec<u32> = proven().split('.').map(|part| part.parse().unwrap()).collect();
+        let [major, minor, patch] = parts[..] else { panic!("{}", proven()) };
+        let versions = [(major, minor, patch + 1), (major, minor + 1, 0), (major + 1, 0, 0), (0, 1, 2)];
+        let proven = versions.map(|(major, minor, patch)| is_of_proven_major(&format!("{major}.{minor}.{patch}")));
+        assert_eq!(proven, [true, true, false, false]);
     }
 }

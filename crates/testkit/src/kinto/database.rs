@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::process::{Process, ServerError, free_port, root};
+use super::on_free_port;
+use crate::process::{Process, ServerError, root};
 
 /// A running cluster, made by the distribution's own script.
 #[derive(Debug)]
@@ -21,8 +22,7 @@ impl Database {
     pub(super) async fn start(folder: PathBuf) -> Result<Self, ServerError> {
         std::fs::create_dir_all(&folder).map_err(ServerError::io("make a folder for PostgreSQL"))?;
         open_parent(&folder)?;
-        let port = free_port()?;
-        let process = serve(&folder, port).await?;
+        let (port, process) = on_free_port(async |port| serve(&folder, port).await).await?;
         Ok(Self { folder, port, process })
     }
 

@@ -53,15 +53,7 @@ impl KintoServer {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let run = Run { backend, settings: &settings, database: database.as_ref(), folder: folder.path() };
         run.migrate().await?;
-        let mut tries = 1..=TRIES;
-        let (port, process) = loop {
-            let port = free_port()?;
-            match run.serve(port).await {
-                Ok(process) => break (port, process),
-                Err(error) if tries.next().is_none() => return Err(error),
-                Err(_) => {}
-            }
-        };
+        let (port, process) = on_free_port(async |port| run.serve(port).await).await?;
         Ok(Self { backend, settings, port, process, database, folder })
     }
 
@@ -185,6 +177,19 @@ async fn heartbeat(address: &str) -> bool {
 /// The variable by which Kinto takes a setting from its environment.
 fn variable(setting: &str) -> String {
     format!("KINTO_{}", setting.to_ascii_uppercase().replace(['.', '-'], "_"))
+}
+
+/// Starts a server on a port that was free a moment ago; on another where that one was taken meanwhile.
+async fn on_free_port<T>(serve: impl AsyncFn(u16) -> Result<T, ServerError>) -> Result<(u16, T), ServerError> {
+    let mut tries = 1;
+    loop {
+        let port = free_port()?;
+        match serve(port).await {
+            Ok(served) => return Ok((port, served)),
+            Err(error) if tries == TRIES => return Err(error),
+            Err(_) => tries += 1,
+        }
+    }
 }
 
 fn url(port: u16) -> String {
