@@ -255,13 +255,18 @@ async fn what_cannot_be_published_is_refused_with_the_reason_and_leaves_nothing(
         ("a.tar", &root("x")[..1_000_000]),
         ("good.toml", definition("c.tar", &[]).as_bytes()),
         ("c.tar", &root("x")),
+        ("large.toml", definition("large.tar", &[]).as_bytes()),
     ]);
+    // Were it read, it would be no root.
+    std::fs::File::create(work.path().join("large.tar")).unwrap().set_len(1 << 30).unwrap();
     for (args, code, reason) in [
         (vec!["wrong.toml"], 2, "[environment] arch"),
         (vec!["absent.toml"], 2, "absent.toml"),
         (vec!["missing.toml"], 1, "b.tar"),
         (vec!["broken.toml"], 1, "a root"),
         (vec!["good.toml", "--disk", "1"], 1, "of disk, and there are 1 MiB"),
+        // Its size is asked for before it is fetched to learn its hash.
+        (vec!["large.toml", "--disk", "10"], 1, "of disk, and there are 10 MiB"),
         (vec!["good.toml", "--memory", "100"], 1, "of memory, and there are 100 MiB"),
     ] {
         let args: Vec<_> = ["build", "--output", "out"].into_iter().chain(args).collect();

@@ -220,6 +220,72 @@ async fn what_is_not_as_it_should_be_is_refused_and_nothing_is_published() {
     assert!(!folder.join("out").exists());
 }
 
+/// Whoever has the lock asks for the same signatures as whoever had the definition, and needs no file of keys.
+#[tokio::test]
+async fn a_package_that_none_of_the_definitions_keys_signed_is_refused_of_its_definition_and_of_its_lock() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    site.define("linux64.toml", "\"tool\"", LDCONFIG);
+    let lock = |file: &'static str| ["lock", "linux64.toml", "--output", file];
+    assert!(env(folder, &lock("signed.json")).await.status.success());
+
+    let package = folder.join("repo/tool-1-1.x86_64.rpm");
+    let refuse_both = async |file: &'static str, reason: &str| {
+        createrepo(&folder.join("repo"), Metadata::Gzip).unwrap();
+        site.signer.sign_file(&folder.join("repo/repodata/repomd.xml")).unwrap();
+        refused(folder, &["build", "linux64.toml", "--output", "out"], reason).await;
+        assert!(env(folder, &lock(file)).await.status.success());
+        refused(folder, &["build", file, "--output", "out"], reason).await;
+        refused(folder, &["publish", file, "--store", "out"], reason).await;
+        assert!(!folder.join("out").exists());
+    };
+    let whole = std::fs::read(&package).unwrap();
+    Signer::unsign_package(&package).unwrap();
+    refuse_both("unsigned.json", "tool-1-1.x86_64 cannot be used: it is not signed").await;
+    let stranger = Signer::create("mallory", "ed25519").unwrap();
+    stranger.sign_package(&package).unwrap();
+    refuse_both("strange.json", "tool-1-1.x86_64 cannot be used: it is signed by the key").await;
+
+    // A lock whose keys were taken out, or are others, is none that anything can be made of.
+    let text = std::fs::read(folder.join("signed.json")).unwrap();
+    let mut without: Value = serde_json::from_slice(&text).unwrap();
+    for keys in [json!({}), json!({ (site.key.clone()): "bm8ga2V5" })] {
+        without["provenance"]["keys"] = keys;
+        std::fs::write(folder.join("without.json"), without.to_string()).unwrap();
+        let output = env(folder, &["build", "without.json", "--output", "out"]).await;
+        assert!(!output.status.success() && said(&output).contains(&site.key), "{}", said(&output));
+        assert!(said(&output).contains("lock the definition again"), "{}", said(&output));
+    }
+
+    std::fs::write(&package, &whole).unwrap();
+    std::fs::rename(folder.join("keys"), folder.join("elsewhere")).unwrap();
+    let published = answer(folder, &["publish", "signed.json", "--store", "out", "--json"]).await;
+    assert_eq!(published["built"], true);
+}
+
+/// Another reason makes another lock, and not another archive.
+#[tokio::test]
+async fn an_archive_that_two_locks_give_is_one_that_its_name_means() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    site.define("linux64.toml", "\"tool\"", LDCONFIG);
+    let publish = ["publish", "linux64.toml", "--store", "out", "--json"];
+    let first = answer(folder, &publish).await;
+    let text = std::fs::read_to_string(folder.join("linux64.toml")).unwrap();
+    std::fs::write(folder.join("linux64.toml"), text.replace("not redistributable", "of another licence")).unwrap();
+    let second = answer(folder, &publish).await;
+    assert_eq!((first["name"] == second["name"], first["lock"] == second["lock"]), (true, false));
+    let name = first["name"].as_str().unwrap();
+    let shown = answer(folder, &["show", name, "--json"]).await;
+    assert_eq!(shown["lock"], second["lock"], "the newest papers: {shown}");
+    let old = answer(folder, &["show", first["lock"].as_str().unwrap(), "--json"]).await;
+    assert_eq!(old["lock"], first["lock"]);
+    answer(folder, &["fetch", name, "--output", "root", "--json"]).await;
+    assert!(folder.join("root/usr/bin/tool").is_file());
+}
+
 #[tokio::test]
 async fn packages_from_the_web_are_whole_or_nothing_is_published() {
     let site = Site::new();

@@ -163,6 +163,10 @@ fn one<'i>(found: &[&'i Listed], asked: &str) -> Result<&'i Listed, CatalogueErr
     match found {
         [listed] => Ok(listed),
         [] => Err(CatalogueError::None { asked: asked.to_owned() }),
+        // Several locks may give the same bytes: then it is one archive, and the newest papers of it are meant.
+        [first, others @ ..] if others.iter().all(|other| other.build.sha256 == first.build.sha256) => Ok(others
+            .iter()
+            .fold(first, |newest, other| if other.build.created > newest.build.created { other } else { newest })),
         several => {
             let some = several.iter().take(SHOWN).map(|listed| listed.build.name.clone()).collect();
             Err(CatalogueError::Several { asked: asked.to_owned(), count: several.len(), some })

@@ -31,9 +31,12 @@ impl Builder {
     ) -> Result<(), BuildError> {
         let environment = &order.definition.environment;
         let address = Address::read(environment.root.as_deref().unwrap_or_default(), &order.beside)?;
-        let sha256 = match &environment.root_sha256 {
-            Some(sha256) => sha256.clone(),
-            None => self.fetch_root(&address, work, progress).await?,
+        let sha256 = if let Some(sha256) = &environment.root_sha256 {
+            sha256.clone()
+        } else {
+            // It is fetched to learn its hash, which is work already.
+            self.needs_of_root(lock, &address).await?.check(&self.means, Deadline::NONE)?;
+            self.fetch_root(&address, work, progress).await?
         };
         lock.provenance.addresses.insert(sha256.clone(), address.to_string());
         lock.identity.root_sha256 = Some(sha256);
@@ -48,7 +51,8 @@ impl Builder {
     ) -> Result<String, BuildError> {
         let file = work.fresh("root");
         let advance = |done, total| progress.at("fetching the root", done, total);
-        let fetched = self.places.fetch(address, &file, UPLOAD, &advance).await?;
+        let most = self.means.disk.map_or(UPLOAD, |disk| disk.min(UPLOAD));
+        let fetched = self.places.fetch(address, &file, most, &advance).await?;
         work.keep(fetched.sha256.clone(), file);
         Ok(fetched.sha256)
     }

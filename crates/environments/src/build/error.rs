@@ -11,6 +11,7 @@ use crate::publish::PublishError;
 use crate::repo::RepositoryError;
 use crate::rpm::PackageError;
 use crate::solve::ResolveError;
+use crate::tree::repositories::RewriteError;
 use crate::tree::{MergeError, SpoolError};
 
 /// Why an environment could not be made or published.
@@ -53,6 +54,20 @@ pub enum BuildError {
         /// What to do.
         advice: &'static str,
     },
+    /// Packages have more files, or longer headers, than there is memory for.
+    #[error(
+        "the headers and files of its packages, up to {package}, take {} MiB of memory, and there are {} MiB beside what \
+         compresses: give the function more memory, or raise ENVIRONMENTS_MEMORY where there is more",
+        .taken.div_ceil(1 << 20), .there >> 20
+    )]
+    Headers {
+        /// The package at which there was too little.
+        package: String,
+        /// Bytes that they take.
+        taken: u64,
+        /// Bytes that there are.
+        there: u64,
+    },
     /// The uploaded root cannot be published.
     #[error(transparent)]
     Root(#[from] ChrootError),
@@ -65,6 +80,9 @@ pub enum BuildError {
     /// Contents cannot be kept.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// Its own repository files cannot be rewritten.
+    #[error(transparent)]
+    Repositories(#[from] RewriteError),
     /// It cannot be published.
     #[error(transparent)]
     Publish(#[from] PublishError),

@@ -78,7 +78,7 @@ impl Builder {
         tracing::info!(lock = lock.key()?, ?needs, threads, "building");
         let tree = match lock.identity.source {
             SourceKind::ChrootTar => self.root(lock, work, threads, deadline, progress).await?,
-            SourceKind::RpmRepo => self.packages(lock, work, deadline, progress).await?,
+            SourceKind::RpmRepo => self.packages(lock, work, threads, deadline, progress).await?,
         };
         let mut made = archive::write(lock, tree, work, threads, deadline, progress).await?;
         made.source_files = self.fetch_sources(lock, work, progress).await?;

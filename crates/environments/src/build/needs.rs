@@ -12,7 +12,8 @@ use crate::archive;
 use crate::chroot::Limits;
 use crate::decompress::{Compression, XZ_MEMORY};
 use crate::definition::SourceKind;
-use crate::lock::{Encoder, Lock};
+use crate::lock::{Encoder, Identity, Lock};
+use crate::places::Address;
 use crate::repo;
 use crate::settings::Means;
 
@@ -58,15 +59,18 @@ impl Builder {
             SourceKind::RpmRepo => (sizes.fold(0, u64::saturating_add), true),
             SourceKind::ChrootTar => (self.root_size(lock, work).await?, root_is_compressed(lock, work)),
         };
-        let files = if compressed { fetched.saturating_mul(EXPANSION) } else { fetched };
+        let needs = Needs::of(lock, fetched, compressed);
         Ok(Needs {
-            fetched,
-            compressed,
-            files: provenance.installed.unwrap_or(files),
+            files: provenance.installed.unwrap_or(needs.files),
             sources: provenance.sources.unwrap_or_default(),
-            image: identity.oci,
-            encoder: identity.encoder.clone(),
+            ..needs
         })
+    }
+
+    /// What an uploaded root needs that was not fetched yet, as far as its size and name tell.
+    pub(super) async fn needs_of_root(&self, lock: &Lock, address: &Address) -> Result<Needs, BuildError> {
+        let size = self.places.size(address).await?.unwrap_or_default();
+        Ok(Needs::of(lock, size, is_compressed_by_name(&address.to_string())))
     }
 }
 
@@ -78,10 +82,21 @@ fn root_is_compressed(lock: &Lock, work: &Workspace) -> bool {
         let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
         return read.is_err() || Compression::of(&start) != Compression::None;
     }
-    lock.provenance.addresses.get(sha256).is_none_or(|address| address.strip_suffix(".tar").is_none())
+    lock.provenance.addresses.get(sha256).is_none_or(|address| is_compressed_by_name(address))
+}
+
+fn is_compressed_by_name(address: &str) -> bool {
+    address.strip_suffix(".tar").is_none()
 }
 
 impl Needs {
+    /// Of so many bytes that are fetched, where nothing more is known.
+    fn of(lock: &Lock, fetched: u64, compressed: bool) -> Self {
+        let Identity { oci, encoder, .. } = &lock.identity;
+        let files = if compressed { fetched.saturating_mul(EXPANSION) } else { fetched };
+        Self { fetched, compressed, files, sources: 0, image: *oci, encoder: encoder.clone() }
+    }
+
     /// Bytes of the archive, at most: what does not shrink in packages does not here.
     fn archive(&self) -> u64 {
         let fetched = if self.compressed { self.fetched } else { 0 };
@@ -150,6 +165,12 @@ pub(super) fn in_memory(encoder: &Encoder, threads: NonZeroU32, means: &Means) -
     let Some(memory) = means.memory else { return Limits::default() };
     let beside = archive::memory(encoder, threads).unwrap_or(u64::MAX).max(XZ_MEMORY).saturating_add(BUFFERS);
     Limits::default().within(memory.saturating_sub(beside))
+}
+
+/// How many bytes headers of packages and what is known of their files may take, which are kept in memory beside the encoder.
+pub(super) fn for_packages(encoder: &Encoder, threads: NonZeroU32, means: &Means) -> u64 {
+    let Some(memory) = means.memory else { return u64::MAX };
+    memory.saturating_sub(archive::memory(encoder, threads).unwrap_or(u64::MAX)).saturating_sub(BUFFERS)
 }
 
 /// How much metadata repositories may have, which are kept in memory: beside what decompresses them.

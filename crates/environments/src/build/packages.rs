@@ -1,9 +1,12 @@
 //! The source `rpm-repo`: packages of repositories.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use buildhub_core::Deadline;
 use buildhub_core::store::Location;
 use futures::stream::{StreamExt as _, TryStreamExt as _};
@@ -11,7 +14,7 @@ use futures::stream::{StreamExt as _, TryStreamExt as _};
 use super::archive::Tree;
 use super::cut::compute;
 use super::hashes::Known;
-use super::needs::for_metadata;
+use super::needs::{for_metadata, for_packages};
 use super::{BuildError, Builder, Order, Workspace};
 use crate::keys::Keys;
 use crate::lock::Lock;
@@ -24,6 +27,8 @@ use crate::tree::{Spool, merge};
 
 /// Packages that are fetched at the same time.
 pub(super) const WINDOW: usize = 6;
+/// Bytes of memory for a file of a package: what its header says, who claims its path, and its place in the tree.
+const FILE: u64 = 1024;
 /// The most bytes of files where nobody says how much disk there is.
 const FILES: u64 = 64 << 30;
 
@@ -50,7 +55,7 @@ impl Builder {
             installed.into_iter().reduce(|sum, bytes| Some(sum?.saturating_add(bytes?))).flatten();
         lock.identity.packages = resolved.packages.iter().map(|chosen| chosen.package.clone()).collect();
         self.learn_hashes(&mut resolved, lock, work, progress).await?;
-        self.trust(order, &resolved, work).await?;
+        self.trust(order, &resolved, lock).await?;
         for (chosen, package) in resolved.packages.iter().zip(&mut lock.identity.packages) {
             package.sha256.clone_from(&chosen.package.sha256);
             lock.provenance.addresses.insert(package.sha256.clone(), chosen.address.to_string());
@@ -82,17 +87,16 @@ impl Builder {
         Ok(())
     }
 
-    /// Notes whose signature each package must have.
-    async fn trust(&self, order: &Order, resolved: &Resolved, work: &mut Workspace) -> Result<(), BuildError> {
-        let mut keys = BTreeMap::new();
+    /// Writes into the lock whose signature each package must have: it is asked for whenever the lock is built, by whomever.
+    async fn trust(&self, order: &Order, resolved: &Resolved, lock: &mut Lock) -> Result<(), BuildError> {
+        let mut signers = BTreeMap::new();
         for repo in order.definition.repos.iter().filter(|repo| !repo.gpg_keys.is_empty()) {
-            let found = repo::keys(repo, &self.places, &order.beside).await.map_err(Box::new)?;
-            keys.insert(repo.id.as_str(), Arc::new(found));
+            let files = repo::key_files(repo, &self.places, &order.beside).await.map_err(Box::new)?;
+            signers.insert(repo.id.as_str(), files.keys().cloned().collect::<Vec<_>>());
+            lock.provenance.keys.extend(files.into_iter().map(|(sha256, file)| (sha256, BASE64_STANDARD.encode(file))));
         }
-        for chosen in &resolved.packages {
-            if let Some(keys) = keys.get(chosen.repository.as_str()) {
-                work.signed_by(chosen.package.sha256.clone(), Arc::clone(keys));
-            }
+        for (chosen, package) in resolved.packages.iter().zip(&mut lock.identity.packages) {
+            package.signed_by = signers.get(chosen.repository.as_str()).cloned().unwrap_or_default();
         }
         Ok(())
     }
@@ -102,17 +106,24 @@ impl Builder {
         &self,
         lock: &Lock,
         work: &mut Workspace,
+        threads: NonZeroU32,
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<Tree, BuildError> {
         let files = self.fetch_packages(lock, work, progress).await?;
         let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
         let most = self.means.disk.unwrap_or(FILES);
+        let memory = for_packages(&identity.encoder, threads, &self.means);
         progress.at("merging packages", 0, None);
         let tree = compute(deadline, move || {
             let mut packages = Vec::with_capacity(files.len());
+            let mut taken = 0_u64;
             for (path, keys) in files {
                 let package = rpm::Package::open(&path)?;
+                taken = taken.saturating_add(in_memory(&package)?);
+                if taken > memory {
+                    return Err(BuildError::Headers { package: package.nevra(), taken, there: memory });
+                }
                 if let Some(keys) = keys {
                     package.verify(&keys)?;
                 }
@@ -158,9 +169,10 @@ impl Builder {
             progress.at(STEP, done, Some(total));
             work.keep(sha256, path);
         }
+        let keys = lock.signers()?;
         let files = packages
             .iter()
-            .filter_map(|package| Some((work.has(&package.sha256)?.to_owned(), work.signer(&package.sha256))));
+            .filter_map(|package| Some((work.has(&package.sha256)?.to_owned(), keys.get(&package.signed_by).cloned())));
         Ok(files.collect())
     }
 
@@ -179,6 +191,12 @@ impl Builder {
         let (address, expected) = (address.to_string(), sha256.to_owned());
         Err(BuildError::Changed { address, found: fetched.sha256, expected })
     }
+}
+
+/// Bytes of memory that a package takes while it is merged: its header, and what is known of each of its files.
+fn in_memory(package: &rpm::Package) -> Result<u64, rpm::PackageError> {
+    let header = package.header().blob().len() as u64;
+    Ok(header.saturating_add((package.file_count()? as u64).saturating_mul(FILE)))
 }
 
 pub(super) fn located(lock: &Lock, sha256: &str) -> Result<Address, BuildError> {

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::BuildError;
-use crate::keys::Keys;
 
 const PREFIX: &str = "buildhub-environment-";
 /// A file in the folder that is locked as long as its process lives.
@@ -23,7 +21,6 @@ pub struct Workspace {
     // The lock goes with it.
     _alive: File,
     fetched: BTreeMap<String, PathBuf>,
-    signers: BTreeMap<String, Arc<Keys>>,
     count: u64,
 }
 
@@ -33,7 +30,7 @@ impl Workspace {
         let failed = |source| BuildError::Disk { path: scratch.display().to_string(), source };
         remove_dead(scratch).map_err(failed)?;
         let (folder, alive) = alive(scratch).map_err(failed)?;
-        Ok(Self { folder, _alive: alive, fetched: BTreeMap::new(), signers: BTreeMap::new(), count: 0 })
+        Ok(Self { folder, _alive: alive, fetched: BTreeMap::new(), count: 0 })
     }
 
     /// The folder.
@@ -55,16 +52,6 @@ impl Workspace {
     /// Notes a file that was fetched.
     pub(super) fn keep(&mut self, sha256: String, path: PathBuf) {
         self.fetched.insert(sha256, path);
-    }
-
-    /// Notes by which keys a file must be signed, of which one will do.
-    pub(super) fn signed_by(&mut self, sha256: String, keys: Arc<Keys>) {
-        self.signers.insert(sha256, keys);
-    }
-
-    /// By which keys a file must be signed.
-    pub(super) fn signer(&self, sha256: &str) -> Option<Arc<Keys>> {
-        self.signers.get(sha256).cloned()
     }
 
     /// Frees the disk of a file that was fetched.

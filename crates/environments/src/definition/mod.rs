@@ -138,6 +138,10 @@ pub struct Repo {
     pub sources: Option<String>,
     /// The public address that the environment's own repository file names instead of `url`.
     pub mirror: Option<String>,
+    /// Whether a repository that has modules is used as if it had none. dnf hides the packages of streams that are not
+    /// enabled; here all are seen, and the newest wins.
+    #[serde(default)]
+    pub ignore_modules: bool,
 }
 
 /// Something that stays out.

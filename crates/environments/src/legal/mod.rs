@@ -44,14 +44,16 @@ pub struct Documents {
 pub enum LegalError {
     /// Sources are missing, and the definition wants them all.
     #[error(
-        "{} packages have no source package that could be published with them: {}{}. Name the repository of sources in the \
-         definition (`sources` of a `[[repo]]`), exclude them, or allow it (`sources = \"warn\"`)",
+        "{} packages have no source package that could be published with them: {}{}. {advice}exclude them, or allow it \
+         (`sources = \"warn\"`)",
         .packages.len(), .packages.iter().take(20).cloned().collect::<Vec<_>>().join(", "),
         if .packages.len() > 20 { ", …" } else { "" }
     )]
     Missing {
         /// The packages.
         packages: Vec<String>,
+        /// What else can be done, where there is something.
+        advice: &'static str,
     },
     /// The environment's time cannot be told.
     #[error("{0} seconds since 1970 is no time: correct the definition's `clamp_time`")]
@@ -99,7 +101,11 @@ pub fn documents(
     let sources = sources::sources(&components);
     let missing = sources.missing.clone();
     if identity.sources == SourcesPolicy::Refuse && !missing.is_empty() {
-        return Err(LegalError::Missing { packages: missing });
+        let advice = match identity.source {
+            SourceKind::RpmRepo => "Name the repository of sources in the definition (`sources` of a `[[repo]]`), ",
+            SourceKind::ChrootTar => "Those of an uploaded root are not looked for: make it of packages (`rpm-repo`), ",
+        };
+        return Err(LegalError::Missing { packages: missing, advice });
     }
     let packages = components.iter().map(|component| Line::new(component)).collect();
     let licences = Licences { environment: key, arch: &identity.arch, packages, excluded: &identity.excludes };

@@ -28,7 +28,8 @@ impl Lock {
         decisions(identity).check(file)?;
         match files(identity).or_else(|| places(identity, &self.provenance)).or_else(|| encoder(&identity.encoder)) {
             Some(reason) => refuse(reason),
-            None => Ok(()),
+            // Before anything is fetched: without its keys nothing can be made of it.
+            None => self.signers().map(drop),
         }
     }
 }
@@ -75,7 +76,7 @@ fn files(identity: &Identity) -> Option<String> {
 }
 
 fn package(package: &Package) -> Option<String> {
-    let Package { name, version, release, arch, sha256, size, source, .. } = package;
+    let Package { name, version, release, arch, sha256, size, source, signed_by, .. } = package;
     let is_release = release.is_empty() || is_package(release);
     if !(is_package(name) && is_package(version) && is_release && is_word(arch)) {
         return Some(format!("{:?} is no package's name, version, release and architecture", package.nevra()));
@@ -86,7 +87,7 @@ fn package(package: &Package) -> Option<String> {
     if let Some(file) = source.as_ref().map(|source| &source.file).filter(|file| !is_package(file)) {
         return Some(format!("{file:?}, which {} was built from, is no file's name", package.nevra()));
     }
-    let mut hashes = source.iter().filter_map(|source| source.sha256.as_ref()).chain([sha256]);
+    let mut hashes = source.iter().filter_map(|source| source.sha256.as_ref()).chain([sha256]).chain(signed_by);
     let hash = hashes.find(|hash| !is_sha256(hash))?;
     Some(format!("sha256 = {hash:?} is not 64 hexadecimal digits, lower case"))
 }

@@ -7,6 +7,7 @@
 mod check;
 mod diff;
 mod file;
+mod signers;
 
 use std::collections::BTreeMap;
 
@@ -109,6 +110,9 @@ pub struct Package {
     /// The source package that it was built from, as the package says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourcePackage>,
+    /// The SHA-256 of each file of keys, of which one must have signed it; none where nothing is asked of signatures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<String>,
 }
 
 impl Package {
@@ -150,6 +154,10 @@ pub struct Provenance {
     pub sources: Option<u64>,
     /// The addresses of files by their SHA-256: packages, source packages, the root.
     pub addresses: BTreeMap<String, String>,
+    /// The files of keys that packages are signed by, in base64, by their SHA-256: whoever has the lock can check signatures
+    /// as whoever had the definition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, String>,
 }
 
 impl Lock {
@@ -167,6 +175,14 @@ pub enum LockError {
     /// A decision in it cannot be.
     #[error(transparent)]
     Decision(#[from] DefinitionError),
+    /// The keys that packages must be signed by are not there.
+    #[error("packages must be signed by the keys {sha256}, and {reason}: lock the definition again")]
+    Keys {
+        /// The SHA-256 of the keys' file.
+        sha256: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// It cannot be made JSON.
     #[error("the lock cannot be written: {0}")]
     Write(#[source] serde_json::Error),

@@ -65,7 +65,7 @@ pub enum PublishError {
     Lock(#[from] LockError),
     /// What is there is not what should be there.
     #[error(
-        "{key} in {store} is not what this program writes there: {reason}; restore it from its history or versions"
+        "{key} in {store} is not what this program writes there: {reason}; restore its last version; without one, the newest of `history/` says who uses what, and `builds/` what else there is"
     )]
     Damaged {
         /// The store.

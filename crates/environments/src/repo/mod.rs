@@ -15,7 +15,7 @@ mod primary;
 mod repomd;
 mod xml;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -121,6 +121,12 @@ pub enum Fault {
     /// A file of it cannot be read.
     #[error("{0}")]
     Metadata(#[from] MetadataError),
+    /// It has modules, of which dnf would see some and not others.
+    #[error(
+        "it has modules, whose streams are not told apart here: take the packages of the streams that are wanted into a \
+         repository of their own, or say `ignore_modules = true` and all streams are seen, the newest first"
+    )]
+    Modular,
     /// Nobody who may has signed it.
     #[error("{0}")]
     Signature(#[from] SignatureError),
@@ -161,9 +167,24 @@ pub fn read_primary(source: impl Read, most: usize, budget: &mut Budget) -> Resu
     primary::read(source, most, budget)
 }
 
-/// The keys of a repository: files in `keys/` beside the definition, each by its hash.
+/// The keys of a repository.
 pub async fn keys(repo: &Repo, places: &Places, beside: &Location) -> Result<Keys, RepositoryError> {
     let mut keys = Keys::default();
+    for (digits, file) in key_files(repo, places, beside).await? {
+        let fail =
+            |error: KeyError| RepositoryError { id: repo.id.clone(), address: digits.clone(), fault: error.into() };
+        keys.add(&file).map_err(fail)?;
+    }
+    Ok(keys)
+}
+
+/// The files of a repository's keys, in `keys/` beside the definition, by their hashes.
+pub async fn key_files(
+    repo: &Repo,
+    places: &Places,
+    beside: &Location,
+) -> Result<BTreeMap<String, Vec<u8>>, RepositoryError> {
+    let mut files = BTreeMap::new();
     for key in &repo.gpg_keys {
         let digits = key.strip_prefix("sha256:").unwrap_or(key);
         let refuse = |fault| RepositoryError { id: repo.id.clone(), address: key.clone(), fault };
@@ -174,9 +195,9 @@ pub async fn keys(repo: &Repo, places: &Places, beside: &Location) -> Result<Key
         let mut hashing = checksum.begin();
         hashing.update(&file);
         checksum.check(hashing).map_err(|found| fail(changed(&checksum, found)))?;
-        keys.add(&file).map_err(|error| fail(error.into()))?;
+        files.insert(digits.to_owned(), file.to_vec());
     }
-    Ok(keys)
+    Ok(files)
 }
 
 fn changed(checksum: &Checksum, found: String) -> Fault {
@@ -204,6 +225,9 @@ impl Repository {
         let bytes = places.read(&path, REPOMD_MAX).await.map_err(|error| fail(Fault::Fetch(error)))?;
         let signed_by = if keys.is_empty() { None } else { Some(signer(&id, &address, places, keys, &bytes).await?) };
         let repomd = repomd::read(bytes.as_ref()).map_err(|error| fail(error.into()))?;
+        if repomd.is_modular && !repo.ignore_modules {
+            return Err(fail(Fault::Modular));
+        }
         let repomd_sha256 = hex(&Sha256::digest(&bytes));
         let filelists = repomd.filelists;
         let mut this = Self { id, address, repomd_sha256, signed_by, packages: Vec::new(), filelists, limits };

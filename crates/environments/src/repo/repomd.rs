@@ -15,6 +15,8 @@ pub struct Repomd {
     pub primary: MetadataFile,
     /// All their files; not every repository has such a list.
     pub filelists: Option<MetadataFile>,
+    /// Whether there are modules, some of whose packages dnf hides.
+    pub is_modular: bool,
 }
 
 /// A file of metadata.
@@ -39,7 +41,7 @@ struct Draft {
 /// Reads a `repomd.xml`.
 pub(super) fn read(source: impl Read) -> Result<Repomd, MetadataError> {
     let mut document = Document::new(source);
-    let (mut primary, mut filelists) = (None, None);
+    let (mut primary, mut filelists, mut is_modular) = (None, None, false);
     let (mut draft, mut text, mut kind, mut files) = (Draft::default(), String::new(), String::new(), 0);
     loop {
         match document.next()? {
@@ -67,6 +69,7 @@ pub(super) fn read(source: impl Read) -> Result<Repomd, MetadataError> {
                     match draft.kind.as_str() {
                         "primary" => primary = Some(draft.finish()?),
                         "filelists" => filelists = Some(draft.finish()?),
+                        "modules" => is_modular = true,
                         _ => {}
                     }
                 }
@@ -76,7 +79,7 @@ pub(super) fn read(source: impl Read) -> Result<Repomd, MetadataError> {
         }
     }
     let missing = || MetadataError::Missing { whose: "<repomd>".into(), what: "<data type=\"primary\">" };
-    Ok(Repomd { primary: primary.ok_or_else(missing)?, filelists })
+    Ok(Repomd { primary: primary.ok_or_else(missing)?, filelists, is_modular })
 }
 
 impl Draft {
@@ -103,6 +106,13 @@ mod tests {
             <data type="primary_db"><checksum type="md5">0</checksum><location href="x"/></data></repomd>"#,
             "0".repeat(64)
         )
+    }
+
+    #[test]
+    fn elements_are_not_nested_without_end() {
+        let nested = format!("<repomd>{}", "<a>".repeat(1000));
+        let error = read(nested.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("64 deep"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::ceiling::Ceiling;
 
 /// Most bytes of one tag or one text.
 const PIECE_MAX: u64 = 4 << 20;
+/// How deep elements may be in one another: the parser remembers the name of each that is open. Metadata need six.
+const DEPTH_MAX: u32 = 64;
 
 /// What is wrong with metadata.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +69,8 @@ pub(super) struct Document<R: Read> {
     buffer: Vec<u8>,
     /// Bytes of text since an element began or ended. It comes in pieces.
     text: u64,
+    /// Elements that are open.
+    depth: u32,
 }
 
 /// The next thing in a document.
@@ -88,7 +92,7 @@ impl<R: Read> Document<R> {
     pub(super) fn new(source: R) -> Self {
         let mut reader = Reader::from_reader(BufReader::with_capacity(128 << 10, Ceiling::new(source, PIECE_MAX)));
         reader.config_mut().expand_empty_elements = true;
-        Self { reader, buffer: Vec::new(), text: 0 }
+        Self { reader, buffer: Vec::new(), text: 0, depth: 0 }
     }
 
     pub(super) fn next(&mut self) -> Result<Node<'_>, MetadataError> {
@@ -102,10 +106,15 @@ impl<R: Read> Document<R> {
             match event {
                 Event::Start(start) => {
                     self.text = 0;
+                    self.depth += 1;
+                    if self.depth > DEPTH_MAX {
+                        return Err(fault(format!("elements are more than {DEPTH_MAX} deep")));
+                    }
                     return Ok(Node::Open(Element(start.into_owned())));
                 }
                 Event::End(end) => {
                     self.text = 0;
+                    self.depth -= 1;
                     return Ok(Node::Close(end.local_name().as_ref().to_owned()));
                 }
                 Event::Text(text) => return piece(&mut self.text, at, text.xml10_content().into_owned()),

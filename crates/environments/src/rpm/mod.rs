@@ -134,6 +134,13 @@ impl Package {
         &self.signature
     }
 
+    /// How many files it has.
+    pub fn file_count(&self) -> Result<usize, PackageError> {
+        let names = |tag| self.header.texts(tag).map(Iterator::count);
+        let count = names(tags::BASE_NAMES).and_then(|count| Ok(count + names(tags::OLD_FILE_NAMES)?));
+        count.map_err(|error| self.bad(error))
+    }
+
     /// Its files, in its own order.
     pub fn files(&self) -> Result<Vec<File>, PackageError> {
         File::all(&self.header).map_err(|source| self.fault(Fault::Files(source)))

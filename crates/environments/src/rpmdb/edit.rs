@@ -109,6 +109,13 @@ fn check_needs(gone: &[Known], stay: &[Known]) -> Result<(), DatabaseError> {
 /// Takes files away, and those of their folders that are empty then. Another name of a file keeps its contents.
 fn remove_files(entries: &mut Entries, files: &BTreeSet<Path>) {
     let mut heirs: HashMap<Path, Path> = HashMap::new();
+    // Found once: a package may have tens of thousands of files, and a root a million.
+    let mut names: HashMap<Path, BTreeSet<Path>> = HashMap::new();
+    for (path, entry) in entries.iter() {
+        if let Kind::Hardlink(to) = &entry.kind {
+            names.entry(to.clone()).or_default().insert(path.clone());
+        }
+    }
     // The last first: what is in a folder comes behind it.
     for path in files.iter().rev() {
         let Some(entry) = entries.get(path) else { continue };
@@ -116,10 +123,9 @@ fn remove_files(entries: &mut Entries, files: &BTreeSet<Path>) {
             Kind::Directory if !is_empty(entries, path) => {}
             Kind::File(content) => {
                 entries.remove(path);
-                let mut names =
-                    entries.iter_mut().filter(|(_, entry)| matches!(&entry.kind, Kind::Hardlink(to) if to == path));
-                if let Some((heir, entry)) = names.next() {
-                    entry.kind = Kind::File(content);
+                let heir = names.get(path).and_then(|names| names.iter().find(|name| !files.contains(*name)));
+                if let Some(heir) = heir {
+                    entries.entry(heir.clone()).and_modify(|entry| entry.kind = Kind::File(content));
                     heirs.insert(path.clone(), heir.clone());
                 }
             }
@@ -216,6 +222,7 @@ impl Database {
 
     fn keep(self, spool: &mut Spool) -> Result<(Path, tree::Content), DatabaseError> {
         self.connection.close().map_err(|(_, error)| error)?;
+        super::forget_writer(&self.copy.path().join(super::FILE))?;
         let content = spool.keep(&mut std::fs::File::open(self.copy.path().join(super::FILE))?)?;
         Ok((self.path, content))
     }
@@ -250,4 +257,26 @@ fn read(header: &Header) -> Result<(Record, Vec<String>, Vec<String>), HeaderErr
         source: header.string(tags::SOURCE_RPM)?,
     };
     Ok((record, texts(tags::REQUIRE_NAME)?, texts(tags::PROVIDE_NAME)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Entry;
+
+    #[test]
+    fn contents_go_to_a_name_that_stays() {
+        let mut spool = Spool::create(&std::env::temp_dir()).unwrap();
+        let content = spool.keep(&mut &b"x"[..]).unwrap();
+        let path = |name: &str| Path::new(name.as_bytes()).unwrap();
+        let entry = |kind| Entry { kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, capability: None };
+        let mut entries = Entries::new();
+        entries.insert(path("z"), entry(Kind::File(content)));
+        for name in ["a", "m", "n"] {
+            entries.insert(path(name), entry(Kind::Hardlink(path("z"))));
+        }
+        remove_files(&mut entries, &["a", "z"].map(path).into());
+        let kinds: Vec<_> = entries.iter().map(|(path, entry)| (path.clone(), entry.kind.clone())).collect();
+        assert_eq!(kinds, [(path("m"), Kind::File(content)), (path("n"), Kind::Hardlink(path("m")))]);
+    }
 }

@@ -20,6 +20,16 @@ use crate::rpm::Package;
 /// The database's file, in the folder that the definition names.
 pub const FILE: &str = "rpmdb.sqlite";
 
+/// What every database says that it was written by: some version of `SQLite` that knows all that is in it.
+const WRITER: u32 = 3_040_000;
+
+/// Takes out of a closed database which version of `SQLite` wrote it, the only byte of it that another version would write
+/// otherwise ("Database File Format", section 1.3.17: an integer at offset 96, which is informative).
+fn forget_writer(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    std::fs::OpenOptions::new().write(true).open(path)?.write_all_at(&WRITER.to_be_bytes(), 96)
+}
+
 /// What rpm's database says of a file: `rpmfileState`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

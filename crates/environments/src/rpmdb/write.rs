@@ -14,6 +14,7 @@ pub fn write(installed: &[Installed<'_>], time: i64, spool: &mut Spool) -> Resul
     let folder = tempfile::tempdir_in(spool.folder())?;
     let path = folder.path().join(super::FILE);
     fill(&path, installed, u32::try_from(time).unwrap_or_default())?;
+    super::forget_writer(&path)?;
     Ok(spool.keep(&mut std::fs::File::open(path)?)?)
 }
 

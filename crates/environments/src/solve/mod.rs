@@ -198,6 +198,7 @@ fn chosen(pool: &Pool<'_>, id: Id) -> Chosen {
     let (package, repository) = (pool.package(id), pool.repository(id));
     let source = package.source.as_ref().map(|file| lock::SourcePackage { file: file.to_string(), sha256: None });
     let locked = lock::Package {
+        signed_by: Vec::new(),
         name: package.name.to_string(),
         epoch: package.evr.epoch,
         version: package.evr.version.to_string(),

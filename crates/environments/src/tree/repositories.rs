@@ -9,14 +9,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;
 
-use super::{Entries, Entry, Kind, Path, Spool, SpoolError, within};
+use super::{Content, Entries, Entry, Kind, Path, Spool, SpoolError, within};
 
-/// Most bytes of such a file. A larger one is none that anybody wrote, and stays as it is.
+/// Most bytes of such a file. A larger one is none that anybody wrote, and nobody can tell what is in it.
 const FILE_MAX: u64 = 1 << 20;
 /// What says where a repository is.
 const ADDRESSES: [&str; 3] = ["baseurl", "mirrorlist", "metalink"];
 /// Where sections are that no package has.
 const OWN: &str = "etc/yum.repos.d/environment.repo";
+
+/// Why repository files cannot be rewritten.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// A file cannot be read from the disk, or kept on it.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// It is larger than any such file.
+    #[error(
+        "{path} has {size} bytes, and could name a builder's address: a repository file has {FILE_MAX} at most; exclude it, \
+         or make it smaller"
+    )]
+    Large {
+        /// The file.
+        path: Path,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
 
 /// Rewrites the repository files of a tree: to each repository's id its public address.
 pub fn rewrite(
@@ -24,25 +43,26 @@ pub fn rewrite(
     spool: &mut Spool,
     mirrors: &BTreeMap<String, String>,
     mtime: i64,
-) -> Result<(), SpoolError> {
+) -> Result<(), RewriteError> {
     if mirrors.is_empty() {
         return Ok(());
     }
     let files = entries.iter().filter(|(path, _)| is_list(path.as_bytes()));
-    let files: Vec<_> = files
-        .filter_map(|(path, entry)| match entry.kind {
-            Kind::File(content) if content.size <= FILE_MAX => Some((path.clone(), content)),
-            _ => None,
-        })
-        .collect();
+    let files: Vec<_> = files.filter_map(|(path, entry)| Some((path.clone(), content(entries, entry)?))).collect();
     let mut found = BTreeSet::new();
     for (path, content) in files {
+        if content.size > FILE_MAX {
+            return Err(RewriteError::Large { path, size: content.size });
+        }
         let mut bytes = Vec::new();
         spool.read(content).read_to_end(&mut bytes).map_err(SpoolError::Read)?;
-        let Ok(text) = String::from_utf8(bytes) else { continue };
+        // Names may be in any encoding; what counts is ASCII. Each byte is a character here, and goes back as it came.
+        let text: String = bytes.iter().copied().map(char::from).collect();
         let changed = rewritten(&text, mirrors, &mut found);
         if changed != text {
-            let content = spool.keep(&mut changed.as_bytes())?;
+            let bytes: Vec<u8> = changed.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect();
+            let content = spool.keep(&mut &*bytes)?;
+            // One that is another name of a file is a file of its own from here on.
             entries.entry(path).and_modify(|entry| entry.kind = Kind::File(content));
         }
     }
@@ -57,6 +77,18 @@ pub fn rewrite(
         entries.insert(within(entries, &path), entry);
     }
     Ok(())
+}
+
+/// The contents of a file, by whichever of its names.
+fn content(entries: &Entries, entry: &Entry) -> Option<Content> {
+    match &entry.kind {
+        Kind::File(content) => Some(*content),
+        Kind::Hardlink(to) => match entries.get(to)?.kind {
+            Kind::File(content) => Some(content),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn is_list(path: &[u8]) -> bool {
@@ -131,5 +163,40 @@ mod tests {
         );
         assert!(found.contains("base"));
         assert!(!changed.contains("internal"));
+    }
+
+    /// A tree of one list, by two names.
+    fn tree(text: &[u8]) -> (Entries, Spool) {
+        let mut spool = Spool::create(&std::env::temp_dir()).unwrap();
+        let content = spool.keep(&mut &*text).unwrap();
+        let path = |name: &str| Path::new(name.as_bytes()).unwrap();
+        let entry = |kind| Entry { kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, capability: None };
+        let backup = path("etc/backup.repo");
+        let mut entries = Entries::new();
+        entries.insert(path("etc/yum.repos.d/base.repo"), entry(Kind::Hardlink(backup.clone())));
+        entries.insert(backup, entry(Kind::File(content)));
+        (entries, spool)
+    }
+
+    fn mirrors() -> BTreeMap<String, String> {
+        [("base".into(), "https://mirror.example/".into())].into()
+    }
+
+    #[test]
+    fn a_list_in_any_encoding_and_under_another_name_of_a_file_is_rewritten() {
+        let (mut entries, mut spool) = tree(b"[base]\nname=B\xe4se\nbaseurl=http://10.0.0.1/\n");
+        rewrite(&mut entries, &mut spool, &mirrors(), 0).unwrap();
+        let entry = &entries[&Path::new(b"etc/yum.repos.d/base.repo").unwrap()];
+        let Kind::File(content) = entry.kind else { panic!("{:?}", entry.kind) };
+        let mut bytes = Vec::new();
+        spool.read(content).read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"[base]\nbaseurl=https://mirror.example/\nname=B\xe4se\n");
+    }
+
+    #[test]
+    fn a_list_that_is_too_large_to_be_one_is_refused_by_its_name() {
+        let (mut entries, mut spool) = tree(&vec![b'#'; 1 + (1 << 20)]);
+        let error = rewrite(&mut entries, &mut spool, &mirrors(), 0).unwrap_err().to_string();
+        assert!(error.contains("etc/yum.repos.d/base.repo"), "{error}");
     }
 }

@@ -120,6 +120,21 @@ fn pretty_assertions(theirs: &[String], ours: &[String]) {
     assert_eq!(theirs.len(), ours.len());
 }
 
+/// "Database File Format", section 1.3: all else of the header follows from what is in it.
+#[test]
+fn no_database_says_which_sqlite_wrote_it() {
+    let mut tree = tree();
+    let header = |tree: &Tree| {
+        let root = tempfile::tempdir().unwrap();
+        unpack(tree.entries(), &tree.spool, root.path());
+        std::fs::read(root.path().join("var/lib/rpm/rpmdb.sqlite")).unwrap()[..100].to_vec()
+    };
+    assert_eq!(header(&tree)[96..], 3_040_000_u32.to_be_bytes());
+    let Tree { merged, spool } = &mut tree;
+    rpmdb::remove(&mut merged.entries, spool, "var/lib/rpm", &["tool"]).unwrap();
+    assert_eq!(header(&tree)[96..], 3_040_000_u32.to_be_bytes());
+}
+
 #[test]
 fn a_package_is_removed_from_a_database_that_rpm_made_with_its_files_and_all_traces() {
     let mut tree = tree();

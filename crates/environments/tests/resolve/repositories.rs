@@ -18,8 +18,12 @@ fn folder(ending: &str) -> tempfile::TempDir {
 }
 
 fn open(folder: &Path, gpg_keys: &[&str], limits: Limits) -> Result<Repository, String> {
+    opened(folder, gpg_keys, limits, false)
+}
+
+fn opened(folder: &Path, gpg_keys: &[&str], limits: Limits, ignore_modules: bool) -> Result<Repository, String> {
     let gpg_keys = gpg_keys.iter().map(ToString::to_string).collect();
-    let repo = Repo { id: "base".into(), url: "repo/".into(), gpg_keys, sources: None, mirror: None };
+    let repo = Repo { id: "base".into(), url: "repo/".into(), gpg_keys, sources: None, mirror: None, ignore_modules };
     let (places, beside) = (places(), Location::Folder(folder.into()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -54,6 +58,22 @@ fn metadata_that_are_not_what_was_announced_are_refused() {
         fs::remove_file(&primary).unwrap();
         assert!(refusal(folder.path(), &[]).contains("primary.xml"));
     }
+}
+
+/// `modifyrepo_c --mdtype modules` adds such an entry.
+#[test]
+fn a_repository_with_modules_is_refused_until_the_definition_says_what_that_means() {
+    let folder = folder(super::ENDINGS[0]);
+    let file = folder.path().join("repo/repodata/repomd.xml");
+    let modules = format!(
+        "<data type=\"modules\"><checksum type=\"sha256\">{}</checksum><location href=\"repodata/modules.yaml\"/></data></repomd>",
+        "0".repeat(64)
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("</repomd>", &modules)).unwrap();
+    let error = refusal(folder.path(), &[]);
+    assert!(error.contains("it has modules") && error.contains("ignore_modules = true"), "{error}");
+    assert_eq!(opened(folder.path(), &[], Limits::default(), true).unwrap().packages.len(), 2);
 }
 
 #[test]

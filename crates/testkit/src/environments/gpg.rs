@@ -39,6 +39,11 @@ impl Signer {
         Ok(signature.into())
     }
 
+    /// Takes a package's signatures away.
+    pub fn unsign_package(package: &Path) -> Result<(), ToolError> {
+        run(Command::new("rpmsign").arg("--delsign").arg(package), "rpm").map(drop)
+    }
+
     /// Signs a package, in place.
     pub fn sign_package(&self, package: &Path) -> Result<(), ToolError> {
         let mut rpmsign = Command::new("rpmsign");

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::rpm::PackageError;
 use crate::rpmdb::DatabaseError;
+use crate::tree::repositories::RewriteError;
 use crate::tree::{Path, PathError, SpoolError};
 
 /// How many of a kind an error tells.
@@ -21,6 +22,9 @@ pub enum MergeError {
     /// Something cannot be kept on disk.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// The environment's own repository files cannot be rewritten.
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
     /// rpm's database cannot be written.
     #[error(transparent)]
     Database(#[from] DatabaseError),
