@@ -270,7 +270,9 @@ async fn an_archive_that_two_locks_give_is_one_that_its_name_means() {
     let site = Site::new();
     site.offer("1");
     let folder = site.folder.path();
-    site.define("linux64.toml", "\"tool\"", LDCONFIG);
+    let debug = "[[label]]\nbranch = \"central\"\nplatform = \"linux64\"\nproduct = \"firefox\"\nbuild_type = \"debug\"\n\
+                 channel = \"nightly\"\n";
+    site.define("linux64.toml", "\"tool\"", &format!("{debug}{LDCONFIG}"));
     let publish = ["publish", "linux64.toml", "--store", "out", "--json"];
     let first = answer(folder, &publish).await;
     let text = std::fs::read_to_string(folder.join("linux64.toml")).unwrap();
@@ -280,6 +282,15 @@ async fn an_archive_that_two_locks_give_is_one_that_its_name_means() {
     let name = first["name"].as_str().unwrap();
     let shown = answer(folder, &["show", name, "--json"]).await;
     assert_eq!(shown["lock"], second["lock"], "the newest papers: {shown}");
+    let pointer = std::fs::read(folder.join("out/latest/central/linux64/firefox/debug/nightly.json")).unwrap();
+    let pointer: Value = serde_json::from_slice(&pointer).unwrap();
+    assert_eq!((&pointer["name"], &pointer["lock"]), (&second["name"], &second["lock"]), "{pointer}");
+    for question in
+        [&["show", "central/linux64/firefox/debug/nightly", "--json"][..], &["list", "--channel", "nightly", "--json"]]
+    {
+        let found = answer(folder, question).await.to_string();
+        assert!(found.contains(second["lock"].as_str().unwrap()), "{question:?}: {found}");
+    }
     let old = answer(folder, &["show", first["lock"].as_str().unwrap(), "--json"]).await;
     assert_eq!(old["lock"], first["lock"]);
     answer(folder, &["fetch", name, "--output", "root", "--json"]).await;
