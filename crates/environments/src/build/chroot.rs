@@ -35,7 +35,7 @@ impl Builder {
             sha256.clone()
         } else {
             // It is fetched to learn its hash, which is work already.
-            self.needs_of_root(lock, &address).await?.check(&self.means, Deadline::NONE)?;
+            self.needs_of_root(lock, &address).await?.check(&self.means, work.deadline)?;
             self.fetch_root(&address, work, progress).await?
         };
         lock.provenance.addresses.insert(sha256.clone(), address.to_string());

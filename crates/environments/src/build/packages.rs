@@ -73,7 +73,7 @@ impl Builder {
     ) -> Result<(), BuildError> {
         if resolved.packages.iter().any(|chosen| chosen.checksum.as_sha256().is_none()) {
             // Fetching is work already.
-            self.needs(lock, work).await?.check(&self.means, Deadline::NONE)?;
+            self.needs(lock, work).await?.check(&self.means, work.deadline)?;
         }
         let known = |chosen: &Chosen| Known {
             address: chosen.address.clone(),

@@ -32,6 +32,7 @@ impl Builder {
         progress: &dyn Progress,
     ) -> Result<Outcome, BuildError> {
         let mut work = self.workspace()?;
+        work.deadline = deadline;
         let lock = self.resolve(order, &mut work, now, progress).await?;
         let claim = Claim { definition: &order.name, labels: &order.definition.labels, at: now };
         self.bring(&lock, work, publisher, Some(&claim), now, (deadline, progress)).await

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use buildhub_core::Deadline;
-
 use super::hashes::Known;
 use super::needs::for_metadata;
 use super::packages::located;
@@ -49,7 +47,7 @@ impl Builder {
         lock.provenance.sources = known.values().map(|known| known.size).reduce(u64::saturating_add);
         if known.values().any(|known| known.checksum.as_sha256().is_none()) {
             // Fetching is work already.
-            self.needs(lock, work).await?.check(&self.means, Deadline::NONE)?;
+            self.needs(lock, work).await?.check(&self.means, work.deadline)?;
         }
         let (files, known): (Vec<String>, Vec<Known>) = known.into_iter().unzip();
         let addresses: Vec<String> = known.iter().map(|known| known.address.to_string()).collect();

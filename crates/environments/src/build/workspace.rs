@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use buildhub_core::Deadline;
 use tempfile::TempDir;
 
 use super::BuildError;
@@ -22,6 +23,8 @@ pub struct Workspace {
     _alive: File,
     fetched: BTreeMap<String, PathBuf>,
     count: u64,
+    /// When the work must be over.
+    pub(super) deadline: Deadline,
 }
 
 impl Workspace {
@@ -30,7 +33,7 @@ impl Workspace {
         let failed = |source| BuildError::Disk { path: scratch.display().to_string(), source };
         remove_dead(scratch).map_err(failed)?;
         let (folder, alive) = alive(scratch).map_err(failed)?;
-        Ok(Self { folder, _alive: alive, fetched: BTreeMap::new(), count: 0 })
+        Ok(Self { folder, _alive: alive, fetched: BTreeMap::new(), count: 0, deadline: Deadline::NONE })
     }
 
     /// The folder.

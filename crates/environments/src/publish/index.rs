@@ -104,8 +104,10 @@ impl Index {
     #[must_use]
     pub fn with(&self, build: &Build, claim: Option<&Claim<'_>>, now: Timestamp) -> Option<Self> {
         let mut next = self.clone();
-        if !next.environments.iter().any(|listed| listed.build.lock == build.lock) {
-            next.environments.push(Listed { build: build.clone(), labels: Vec::new() });
+        match next.environments.iter_mut().find(|listed| listed.build.lock == build.lock) {
+            // Its record was removed by somebody, and it was built again.
+            Some(listed) => listed.build = build.clone(),
+            None => next.environments.push(Listed { build: build.clone(), labels: Vec::new() }),
         }
         if let Some(claim) = claim {
             next.give(&build.lock, claim);

@@ -7,6 +7,8 @@ use super::header::{Header, HeaderError};
 use super::tags;
 use crate::tree::{Path, PathError};
 
+/// The most bytes of a path (Linux, `PATH_MAX`).
+const PATH_MAX: usize = 4096;
 /// `RPMFILE_GHOST`: it belongs to the package, which does not bring it.
 const GHOST: u64 = 1 << 6;
 /// The bits of a mode that say what kind of file it is.
@@ -74,6 +76,12 @@ pub enum FilesError {
         tag: u32,
         /// How many of those there are.
         values: usize,
+    },
+    /// A path is longer than any that a system takes.
+    #[error("it names a path of {bytes} bytes, and {PATH_MAX} is the most that a system takes")]
+    Long {
+        /// Its length.
+        bytes: usize,
     },
     /// A path is there twice.
     #[error("it names {0} twice")]
@@ -192,6 +200,10 @@ pub(crate) fn paths(header: &Header) -> Result<Vec<Path>, FilesError> {
         for (name, index) in names.into_iter().zip(indexes) {
             let folder = usize::try_from(index).ok().and_then(|index| folders.get(index));
             let folder = folder.ok_or(HeaderError::Value { tag: tags::DIR_INDEXES })?;
+            // Before it is put together: a header of some megabytes could name terabytes of paths.
+            if folder.len() + name.len() > PATH_MAX {
+                return Err(FilesError::Long { bytes: folder.len() + name.len() });
+            }
             paths.push(Path::new(&[folder, name].concat())?);
         }
     } else {

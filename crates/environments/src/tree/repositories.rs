@@ -1,7 +1,7 @@
 //! The environment's own repository files name public mirrors, and not what it was made from.
 //!
-//! In `etc/yum.repos.d/*.repo`, `etc/yum.conf`, `etc/yum/yum.conf` and `etc/dnf/dnf.conf`, each section of a repository
-//! that has a mirror gets it as its `baseurl`; `mirrorlist` and `metalink` go (`dnf.conf(5)`). Where there are mirrors at
+//! In `*.repo` of `etc/yum.repos.d`, `etc/yum/repos.d` and `etc/distro.repos.d`, in `etc/yum.conf`, `etc/yum/yum.conf` and `etc/dnf/dnf.conf`, each section of a repository
+//! that has a mirror gets it as its `baseurl`; `mirrorlist` and `metalink` go, and so do logins, proxies and certificates (`dnf.conf(5)`). Where there are mirrors at
 //! all, a section without one loses its addresses and is switched off: they are those of the builders. A mirror without a
 //! section gets one, in `etc/yum.repos.d/environment.repo`.
 
@@ -15,6 +15,20 @@ use super::{Content, Entries, Entry, Kind, Path, Spool, SpoolError, within};
 const FILE_MAX: u64 = 1 << 20;
 /// What says where a repository is.
 const ADDRESSES: [&str; 3] = ["baseurl", "mirrorlist", "metalink"];
+/// What leads to the builders' own machines, or opens them; it goes from every section, `[main]` too.
+const PRIVATE: [&str; 11] = [
+    "username",
+    "password",
+    "proxy",
+    "proxy_username",
+    "proxy_password",
+    "proxy_auth_method",
+    "sslcacert",
+    "sslclientcert",
+    "sslclientkey",
+    "proxy_sslclientcert",
+    "proxy_sslclientkey",
+];
 /// Where sections are that no package has.
 const OWN: &str = "etc/yum.repos.d/environment.repo";
 
@@ -92,8 +106,9 @@ fn content(entries: &Entries, entry: &Entry) -> Option<Content> {
 }
 
 fn is_list(path: &[u8]) -> bool {
-    let repo = path.strip_prefix(b"etc/yum.repos.d/");
-    repo.is_some_and(|name| name.ends_with(b".repo") && !name.contains(&b'/'))
+    let folders = [&b"etc/yum.repos.d/"[..], b"etc/yum/repos.d/", b"etc/distro.repos.d/"];
+    let mut names = folders.into_iter().filter_map(|folder| path.strip_prefix(folder));
+    names.any(|name| name.ends_with(b".repo") && !name.contains(&b'/'))
         || [&b"etc/yum.conf"[..], b"etc/yum/yum.conf", b"etc/dnf/dnf.conf"].contains(&path)
 }
 
@@ -134,8 +149,9 @@ fn rewritten(text: &str, mirrors: &BTreeMap<String, String>, found: &mut BTreeSe
         let goes_on = line.starts_with([' ', '\t']) && !bare.is_empty();
         if !goes_on {
             let key = bare.split(['=', ':']).next().unwrap_or_default().trim();
-            dropping =
-                section != Section::Other && ADDRESSES.contains(&key) || section == Section::Off && key == "enabled";
+            dropping = PRIVATE.contains(&key)
+                || section != Section::Other && ADDRESSES.contains(&key)
+                || section == Section::Off && key == "enabled";
         }
         if !dropping {
             changed.extend([line, "\n"]);
@@ -180,6 +196,14 @@ mod tests {
 
     fn mirrors() -> BTreeMap<String, String> {
         [("base".into(), "https://mirror.example/".into())].into()
+    }
+
+    #[test]
+    fn logins_proxies_and_certificates_are_not_passed_on() {
+        let text = "[main]\nproxy=http://10.0.0.1:3128\nproxy_password = secret\nkeepcache=0\n[base]\nusername=ci\n\
+                    password=secret\nsslclientkey=/etc/secret.pem\ngpgcheck=1\n";
+        let changed = rewritten(text, &mirrors(), &mut BTreeSet::new());
+        assert_eq!(changed, "[main]\nkeepcache=0\n[base]\nbaseurl=https://mirror.example/\ngpgcheck=1\n");
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn packages_bring_users_by_sysusers_and_what_contradicts_itself_is_an_error() {
 #[test]
 fn excluded_paths_are_left_out_with_all_below_also_behind_a_link() {
     let mut identity = identity();
-    for path in ["/opt/sdk", "/lib/secret"] {
+    for path in ["/opt/sdk", "/lib/secret", "/lib/other-secret"] {
         identity.excludes.push(Exclude { package: None, path: Some(path.into()), reason: "not ours".into() });
     }
     let filesystem = Recipe::new("filesystem").file(File::symlink("/lib", "usr/lib"));
@@ -127,6 +127,7 @@ fn excluded_paths_are_left_out_with_all_below_also_behind_a_link() {
         .file(File::new("/opt/sdk/key", "k"))
         .file(File::new("/opt/sdk-notes", "n"))
         .file(File::new("/usr/lib/kept", "k"))
+        .file(File::new("/usr/lib/other-secret", "s"))
         .file(File::new("/lib/secret", "s"));
     let tree = Tree::build(&[filesystem, recipe], &identity).unwrap();
     for (path, there) in [
@@ -135,6 +136,7 @@ fn excluded_paths_are_left_out_with_all_below_also_behind_a_link() {
         ("/opt/sdk-notes", true),
         ("/usr/lib/kept", true),
         ("/usr/lib/secret", false),
+        ("/usr/lib/other-secret", false),
     ] {
         assert_eq!(tree.get(path).is_some(), there, "{path}");
     }

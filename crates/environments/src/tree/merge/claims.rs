@@ -30,10 +30,10 @@ pub(super) struct Claims {
 
 impl Claims {
     pub(super) fn of(packages: &[&Package], files: &[Vec<File>], identity: &Identity) -> Result<Self, MergeError> {
-        let excluded = Excluded::of(identity)?;
         let all = files.iter().flatten();
         let links = all.filter(|file| file.kind() == FileKind::Symlink && !file.ghost);
         let mut links = Links::of(&links.map(|file| (&file.path, &*file.link)).collect::<Vec<_>>())?;
+        let excluded = Excluded::of(identity, &mut links)?;
         let mut this = Self { owners: HashMap::new(), places: Vec::new(), states: Vec::new(), special: 0 };
         let mut conflicts = Vec::new();
         let colored = MULTILIB.contains(&&*identity.arch);
@@ -130,9 +130,14 @@ fn difference(one: &File, other: &File) -> Option<&'static str> {
 struct Excluded(Vec<Path>);
 
 impl Excluded {
-    fn of(identity: &Identity) -> Result<Self, MergeError> {
-        let paths = identity.excludes.iter().filter_map(|exclude| exclude.path.as_deref());
-        Ok(Self(paths.map(|path| Path::new(path.as_bytes())).collect::<Result<_, _>>()?))
+    /// Each path as it is said, and where that is: a package may name the same file by another way.
+    fn of(identity: &Identity, links: &mut Links) -> Result<Self, MergeError> {
+        let mut paths = Vec::new();
+        for path in identity.excludes.iter().filter_map(|exclude| exclude.path.as_deref()) {
+            let path = Path::new(path.as_bytes())?;
+            paths.extend([links.place(&path)?, path]);
+        }
+        Ok(Self(paths))
     }
 
     /// It, or a folder that it is in.
