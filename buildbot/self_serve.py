@@ -91,19 +91,27 @@ class SelfServeScheduler(schedulers.ForceScheduler):
 
     @defer.inlineCallbacks
     def _build(self, owner, names, builderid, kwargs):
-        found = yield self._known(kwargs[PIECE])
+        found = yield self._known(kwargs[PIECE], kwargs)
         if found is None:
             found = yield super().force(owner, builderNames=names, builderid=builderid, **kwargs)
         return found
 
     @defer.inlineCallbacks
-    def _known(self, piece):
-        """The buildset of a piece and its requests, as starting it answers."""
+    def _known(self, piece, asked):
+        """The buildset of a piece and its requests, as starting it answers. One that somebody else asked for, or of something
+        else, is none: then two stores count their jobs for this master, or one was made anew."""
         data = self.master.data
         sets = yield data.get(("buildsets",), filters=[Filter("external_idstring", "eq", [piece])])
         if not sets:
             return None
-        bsid = min(known["bsid"] for known in sets)
+        first = min(sets, key=lambda known: known["bsid"])
+        bsid = first["bsid"]
+        properties = yield data.get(("buildsets", bsid, "properties"))
+        requester = properties.get("requester", (None,))[0] or ""
+        stamps = first["sourcestamps"] or [{}]
+        there = (requester, stamps[0].get("revision") or "")
+        if there != (asked.get("requester") or "", asked.get("revision") or ""):
+            raise ValueError(f"the piece {piece} is known here as another's: {requester} asked for {there[1] or 'the newest'}")
         requests = yield data.get(("buildrequests",), filters=[Filter("buildsetid", "eq", [bsid])])
         return bsid, {request["builderid"]: request["buildrequestid"] for request in requests}
 

@@ -311,6 +311,25 @@ async fn a_region_that_is_down_holds_nobody_back_and_gets_the_archive_when_it_is
 }
 
 #[tokio::test]
+async fn a_region_that_has_the_archive_and_is_silent_for_a_moment_is_not_forgotten() {
+    let mut rig = Rig::start(Archive::gzip(SMALL)).await;
+    let (message, bytes) = (rig.ask(KEY).await, rig.archive.size());
+    rig.goes_down(&["us-west-2"]).await;
+    assert_eq!(rig.handle(&message, 0).await, Outcome::Copied { bytes, missing: 1 });
+    // Now the other one, which has it.
+    rig.goes_down(&["us-east-1"]).await;
+    assert_eq!(rig.sweep(400).await.repairs, 1);
+    assert_eq!(rig.handle(&message, 400).await, Outcome::AlreadyThere { missing: 2 });
+    let task = rig.task(&message).await;
+    assert!(task.is_incomplete() && task.status().state == "SUCCESS", "{task:?}");
+    rig.goes_down(&[]).await;
+    assert_eq!(rig.sweep(2000).await.repairs, 1);
+    assert_eq!(rig.handle(&message, 2000).await, Outcome::Repaired { bytes, missing: 0 });
+    assert_eq!(rig.source.requests(), 1);
+    rig.is_whole_everywhere(KEY).await;
+}
+
+#[tokio::test]
 async fn a_region_is_given_the_archive_from_the_next_that_has_it_where_the_first_has_another() {
     let mut rig = Rig::start(Archive::gzip(LARGE)).await;
     rig.gains_a_region("eu-north-1", "north").await;

@@ -34,6 +34,7 @@ async fn request_of(world: &World, number: u32, revision: &str) -> u64 {
         builders: vec![BUILDER.to_owned()],
         branch: Some("mozilla-central".to_owned()),
         revision: Some(revision.to_owned()),
+        repository: "https://hg.example/mozilla-central".to_owned(),
         reason: "first".to_owned(),
         priority: 0,
         requester: "bob".to_owned(),
@@ -61,6 +62,7 @@ async fn what_starts_builds_is_seen_in_buildbot_afterwards() {
     for (piece, request) in &started {
         assert_eq!((request.builder.as_str(), request.branch.as_deref()), (BUILDER, Some("mozilla-central")));
         assert_eq!((request.revision.as_deref(), request.priority), (Some(REVISION), 4));
+        assert_eq!(request.repository, "https://hg.example/mozilla-central");
         assert_eq!(request.reason, "Self-serve: Rebuilt by alice");
         let named = |name: &str| request.properties[name].clone();
         assert_eq!((named("mine"), named("buildid")), (json!([1]), json!("20260101000000")));
@@ -176,6 +178,7 @@ async fn what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(release: Relea
         builders: vec!["try linux64 build".to_owned()],
         branch: Some("try".to_owned()),
         revision: Some(REVISION.to_owned()),
+        repository: String::new(),
         reason: "of another branch".to_owned(),
         priority: 0,
         requester: "bob".to_owned(),

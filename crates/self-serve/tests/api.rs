@@ -139,6 +139,9 @@ async fn every_address_is_tried() {
     assert!(page.text().contains("/self-serve/{branch}/rev/{revision}/pgo"));
     let moved = site.ask(Method::GET, "/self-serve/try/?date=2026-01-01").answer().await;
     assert_eq!((moved.status.as_u16(), moved.header(&LOCATION)), (301, Some("/self-serve/try?date=2026-01-01")));
+    // Nobody is led to another machine.
+    let away = site.ask(Method::GET, "//evil.example/").answer().await;
+    assert_eq!((away.status.as_u16(), away.header(&LOCATION)), (301, Some("/evil.example")));
     assert_eq!(site.ask(Method::GET, "/self-serve/try/nothing").refusal().await.0, 404);
     assert_eq!(site.ask(Method::GET, "/self-serve?format=xml").refusal().await.0, 400);
     // No link cancels anything, whatever it says.

@@ -24,6 +24,7 @@ fn start(job: u64, number: u32) -> Start {
         builders: vec![BUILDER.to_owned()],
         branch: Some("mozilla-central".to_owned()),
         revision: Some("abcdef012345".to_owned()),
+        repository: String::new(),
         reason: "Self-serve: Rebuilt by alice".to_owned(),
         priority: 3,
         requester: "alice".to_owned(),
@@ -163,6 +164,15 @@ async fn who_may_not_is_refused_and_what_is_asked_for_wrongly_is_said() {
     let unknown = Start { builders: vec!["no such builder".to_owned()], ..start(1, 1) };
     let error = client.start(&unknown).await.unwrap_err();
     assert!(matches!(error, BackendError::Refused { .. }) && !error.is_transient(), "{error}");
+    // A store that was made anew counts from the beginning: its first job is not the master's.
+    client.start(&start(3, 1)).await.unwrap();
+    for other in [
+        Start { requester: "mallory".to_owned(), ..start(3, 1) },
+        Start { revision: Some("fedcba987654".to_owned()), ..start(3, 1) },
+    ] {
+        let error = client.start(&other).await.unwrap_err();
+        assert!(matches!(&error, BackendError::Refused { reason, .. } if reason.contains("another's")), "{error}");
+    }
     let error = client.prioritise(999, 1).await.unwrap_err();
     assert!(matches!(error, BackendError::Refused { .. }), "{error}");
 

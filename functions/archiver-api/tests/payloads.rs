@@ -66,3 +66,36 @@ async fn what_is_no_request_is_an_error_with_its_kind() {
     let error = handler(json!({ "Records": [] }), &context, Deadline::NONE).await.unwrap_err();
     assert_eq!(lambda_runtime::Diagnostic::from(error).error_type, "Payload");
 }
+
+/// Each sample, and what is answered where nothing is there.
+const SAMPLES: [(&str, u16); 7] = [
+    ("browser.json", 200),
+    ("function-url.json", 202),
+    ("head.json", 202),
+    ("http-api.json", 202),
+    ("preflight.json", 204),
+    ("refused.json", 400),
+    ("status.json", 200),
+];
+
+#[tokio::test]
+async fn every_sample_is_answered_of_http_apis_and_function_urls() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/archiver-api");
+    let there: std::collections::BTreeSet<String> =
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(there, SAMPLES.map(|(name, _)| name.to_owned()).into());
+    let moto = Moto::start().await.unwrap();
+    moto.create_bucket("east").await.unwrap();
+    let queue = moto.create_queue("archiver", &QueueSettings::default()).await.unwrap();
+    let variables: Variables = moto.variables().into_iter().collect();
+    let variables = variables
+        .with("ARCHIVER_S3_BUCKETS", "us-east-1=east")
+        .with("ARCHIVER_QUEUE_URL", &queue.url)
+        .with("ARCHIVER_CORS_ORIGINS", "*");
+    let context = Context::from_variables(&variables).unwrap();
+    for (name, status) in SAMPLES {
+        let sample: Value = serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap();
+        let answered = ask(&context, sample).await;
+        assert_eq!(answered["statusCode"], status, "{name}: {answered}");
+    }
+}

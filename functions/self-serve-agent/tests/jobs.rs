@@ -82,6 +82,7 @@ impl Cloud {
             builders: vec![builder.to_owned()],
             branch: Some("try".to_owned()),
             revision: Some(revision.to_owned()),
+            repository: String::new(),
             reason: "before".to_owned(),
             priority: 0,
             requester: "bob".to_owned(),

@@ -43,7 +43,9 @@ impl Task {
             }
             State::Pending => Status::unknown(),
             State::Started => {
-                let bytes = self.lease.as_ref().map_or(0, |lease| lease.bytes);
+                // Between two workers it is what the first ones have copied.
+                let copied = self.pause.as_ref().map_or(0, |pause| pause.copied.bytes);
+                let bytes = self.lease.as_ref().map_or(0, |lease| lease.bytes).max(copied);
                 let status = format!("Downloading archive from {url}: {bytes} bytes so far");
                 Status { bytes: Some(bytes), ..Status::new("STARTED", status) }
             }

@@ -1,5 +1,7 @@
 //! What a worker that died left in the regions: uploads that nobody completes, and objects by hidden keys.
 
+use std::time::Duration;
+
 use buildhub_core::store::{ObjectStore as _, StoreError};
 use futures::future;
 
@@ -7,15 +9,21 @@ use crate::copy::INCOMING;
 use crate::regions::{Region, Regions};
 use crate::task::Task;
 
+/// How long a region may take. A worker's lease is longer, and a region that hangs must not keep it from the others.
+const LONGEST: Duration = Duration::from_secs(10);
 /// The most uploads of one task that are looked at in one go.
 const MOST: usize = 100;
 
 /// Removes what workers of a task left. Only who holds its lease does: another's work would be undone.
 pub(crate) async fn clear(regions: &Regions, task: &Task) {
     let cleared = regions.iter().map(|region| async move {
-        if let Err(error) = clear_region(region, task).await {
-            tracing::warn!(task = task.id, region = region.name, %error, "what a worker left is swept later");
-        }
+        let cleared = tokio::time::timeout(LONGEST, clear_region(region, task)).await;
+        let reason = match cleared {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {LONGEST:?}"),
+        };
+        tracing::warn!(task = task.id, region = region.name, error = reason, "what a worker left is swept later");
     });
     future::join_all(cleared).await;
 }

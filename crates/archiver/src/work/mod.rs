@@ -99,7 +99,8 @@ impl Worker {
         regions: Regions,
         queue: SharedQueue,
     ) -> Result<Self, HttpError> {
-        let limits = Limits { size: settings.max_size, ..Limits::default() };
+        // How long it may take is the deadline's to say, where there is one.
+        let limits = Limits { size: settings.max_size, time: Duration::MAX };
         let sources = settings.sources.iter().map(|source| {
             let fetcher = Fetcher::new(&settings.http, Hosts::of(source), limits.clone())?;
             Ok((source.name.to_owned(), fetcher))
@@ -191,6 +192,10 @@ impl Job<'_> {
             return self.succeed(whole, looks.places(), Outcome::AlreadyThere { missing }).await;
         }
         if looks.missing.is_empty() {
+            return self.no_region(&looks).await;
+        }
+        // A region that says nothing now may be the one that has it: what is known stays.
+        if self.task().is_over() && !looks.silent.is_empty() {
             return self.no_region(&looks).await;
         }
         // Its archive was removed since it was there: nobody waits for it.

@@ -199,7 +199,8 @@ fn in_our_words(request: &Request, answer: Response) -> Response {
 
 /// 301 to the same address without the `/` at its end.
 fn moved(request: &Request) -> Response {
-    let path = request.path.trim_end_matches('/');
+    // Two at its beginning would lead to another machine (RFC 3986, section 4.2), and browsers take a backslash for one.
+    let path = format!("/{}", request.path.trim_end_matches('/').trim_start_matches(['/', '\\']));
     let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
     let query = if query.is_empty() { query } else { format!("?{query}") };
     Response::empty(StatusCode::MOVED_PERMANENTLY).with(LOCATION, &format!("{}{path}{query}", request.base))

@@ -337,7 +337,10 @@ pub(super) fn looking_again(page: Page, is_open: bool) -> Page {
 
 fn with_next(asked: &Asked<'_>, answer: Response, next: Option<String>) -> Response {
     match next {
-        Some(next) => answer.with(LINK, &format!("<{}{next}>; rel=\"next\"", asked.request.base)),
+        Some(next) => {
+            let format = asked.parameter("format").map_or_else(String::new, |format| format!("&format={format}"));
+            answer.with(LINK, &format!("<{}{next}{format}>; rel=\"next\"", asked.request.base))
+        }
         None => answer,
     }
 }

@@ -124,7 +124,7 @@ impl Api {
             Some("ptg") => true,
             Some(_) => return Err(Fault::bad("Bad num: it is full or ptg")),
         };
-        let (mut builds, pending) = self.begun_in(&span).await?;
+        let (mut builds, pending) = self.begun_since(&span, asked.now.as_second()).await?;
         let is_cut = builds.len() >= BUILDS_MAX;
         if let Some(pool) = pool {
             builds.retain(|build| build.master.as_deref().is_some_and(|master| snapshot.masters.has(pool, master)));
@@ -175,9 +175,10 @@ impl Api {
         })
     }
 
-    /// Builds that began in a span, and what waits now.
-    async fn begun_in(&self, span: &Span) -> Result<(Vec<Build>, Vec<Request>), Fault> {
-        let builds = async { self.parts.builds.begun_between(span.range.clone(), BUILDS_MAX).await };
+    /// Builds that began in a span or later, since what was asked for in it may have waited long; and what waits now.
+    async fn begun_since(&self, span: &Span, now: i64) -> Result<(Vec<Build>, Vec<Request>), Fault> {
+        let until = span.range.end.max(now.saturating_add(1));
+        let builds = async { self.parts.builds.begun_between(span.range.start..until, BUILDS_MAX).await };
         let pending = async { self.parts.builds.pending(None, BUILDS_MAX).await };
         tokio::try_join!(builds, pending).map_err(|error| unreadable(&error))
     }

@@ -104,6 +104,8 @@ pub struct Request {
     pub branch: Option<String>,
     /// The revision, where it has one.
     pub revision: Option<String>,
+    /// The address of the repository that it is of; empty where the builder knows it by itself.
+    pub repository: String,
     /// Why it was made.
     pub reason: String,
     /// The higher one goes first.
@@ -206,6 +208,8 @@ pub struct Start {
     pub branch: Option<String>,
     /// The revision.
     pub revision: Option<String>,
+    /// The address of the repository that it is of; empty where the builder knows it by itself.
+    pub repository: String,
     /// Why.
     pub reason: String,
     /// The higher one goes first.

@@ -71,6 +71,8 @@ pub(super) struct Stamp {
     pub(super) ssid: u64,
     pub(super) branch: Option<String>,
     pub(super) revision: Option<String>,
+    #[serde(default)]
+    pub(super) repository: Option<String>,
 }
 
 /// What schedulers make requests of.

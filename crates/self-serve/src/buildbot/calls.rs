@@ -234,12 +234,14 @@ impl Buildbot {
             None => self.set(found.buildsetid).await?,
         };
         let stamp = set.sourcestamps.into_iter().next();
-        let (branch, revision) = stamp.map_or((None, None), |stamp| (stamp.branch, stamp.revision));
+        let (branch, revision, repository) =
+            stamp.map_or((None, None, None), |stamp| (stamp.branch, stamp.revision, stamp.repository));
         Ok(backend::Request {
             id: found.buildrequestid,
             builder: self.name(found.builderid).await?,
             branch: branch.filter(|text| !text.is_empty()),
             revision: revision.filter(|text| !text.is_empty()),
+            repository: repository.unwrap_or_default(),
             reason: set.reason,
             priority: found.priority,
             submitted: found.submitted_at,

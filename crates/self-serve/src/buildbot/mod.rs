@@ -94,6 +94,7 @@ impl Backend for Buildbot {
             "builderNames": start.builders,
             "branch": start.branch.as_deref().unwrap_or_default(),
             "revision": start.revision.as_deref().unwrap_or_default(),
+            "repository": start.repository,
             "reason": start.reason,
             "priority": start.priority.to_string(),
             "requester": start.requester,

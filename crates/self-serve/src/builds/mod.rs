@@ -212,6 +212,7 @@ mod tests {
             builder: "try linux64 build".to_owned(),
             branch: Some("try".to_owned()),
             revision: Some("ABCDEF0123456789".to_owned()),
+            repository: String::new(),
             reason: "because".to_owned(),
             priority: 3,
             submitted: 100,

@@ -172,6 +172,10 @@ impl Jobs {
 
     /// The newest jobs with a lower number than `before`, the newest first.
     pub async fn newest(&self, limit: usize, before: Option<u64>) -> Result<Listed, JobsError> {
+        if limit == 0 {
+            // For Kinto that would be no limit.
+            return Ok(Listed { jobs: Vec::new(), unreadable: 0 });
+        }
         let mut query = Query::new().sort(["-number"]).limit(limit);
         if let Some(before) = before {
             query = query.lt("number", before);

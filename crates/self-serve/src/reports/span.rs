@@ -39,7 +39,7 @@ impl Span {
         let length = end.checked_sub(start).filter(|length| (1..=SPAN_MAX).contains(length)).ok_or(SpanError::Range)?;
         let interval = match interval {
             0 => (length / INTERVALS).max(1),
-            given if given > 0 && (length + given - 1) / given <= INTERVALS_MAX => given,
+            given if given > 0 && length.saturating_add(given - 1) / given <= INTERVALS_MAX => given,
             _ => return Err(SpanError::Interval),
         };
         Ok(Self { range: start..end, interval })
@@ -48,7 +48,7 @@ impl Span {
     /// How many intervals there are.
     pub fn intervals(&self) -> usize {
         let length = self.range.end - self.range.start;
-        usize::try_from((length + self.interval - 1) / self.interval).unwrap_or(0)
+        usize::try_from(length.saturating_add(self.interval - 1) / self.interval).unwrap_or(0)
     }
 
     /// Which interval a moment is in, if any.

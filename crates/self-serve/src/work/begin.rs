@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Agent, Said, WorkError, properties};
 use crate::action::{PIECES_MAX, Revision};
 use crate::backend::{Change, Piece, Request, Start, Started};
+use crate::config::Branch;
 use crate::jobs::Job;
 
 const OK: &str = "Ok";
@@ -51,12 +52,13 @@ impl Agent {
         let Some(request) = self.backend.request(brid).await? else {
             return Ok(Said::wrong("No request with that id"));
         };
-        let Request { builder, branch, revision, properties, .. } = request;
+        let Request { builder, branch, revision, repository, properties, .. } = request;
         let start = Start {
             piece: Piece { job: job.number, number: 1 },
             builders: vec![builder],
             branch,
             revision,
+            repository,
             reason: format!("Self-serve: Rebuilt by {}", job.who),
             priority,
             requester: job.who.clone(),
@@ -109,7 +111,7 @@ impl Agent {
             return Err(WorkError::TooMany { count: builders.len(), max: PIECES_MAX });
         }
         let start =
-            Start { builders, properties: properties::fresh(job), ..requested(job, branch.path(), revision, priority) };
+            Start { builders, properties: properties::fresh(job), ..requested(job, &branch, revision, priority) };
         self.start(job, start, 1).await
     }
 
@@ -126,7 +128,7 @@ impl Agent {
         let start = Start {
             builders: vec![asked.builder.to_owned()],
             properties: properties::asked(job, asked.properties, asked.files)?,
-            ..requested(job, branch.path(), revision, priority)
+            ..requested(job, &branch, revision, priority)
         };
         self.start(job, start, 1).await
     }
@@ -156,12 +158,13 @@ impl Agent {
 }
 
 /// What somebody asked to be built of a revision; by which builders, and with which properties, is still to be said.
-fn requested(job: &Job, branch: &str, revision: &Revision, priority: i64) -> Start {
+fn requested(job: &Job, branch: &Branch<'_>, revision: &Revision, priority: i64) -> Start {
     Start {
         piece: Piece { job: job.number, number: 1 },
         builders: Vec::new(),
-        branch: Some(branch.to_owned()),
+        branch: Some(branch.path().to_owned()),
         revision: Some(revision.to_string()),
+        repository: branch.repository.unwrap_or_default().to_owned(),
         reason: format!("Self-serve: Requested by {}", job.who),
         priority,
         requester: job.who.clone(),

@@ -131,6 +131,7 @@ impl World {
             builders: vec![BUILDER.to_owned()],
             branch: Some("try".to_owned()),
             revision: Some(REVISION.to_owned()),
+            repository: String::new(),
             reason: "a push".to_owned(),
             priority: 0,
             requester: owner.to_owned(),

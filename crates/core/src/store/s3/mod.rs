@@ -138,8 +138,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
-        let created = self.create_with(key, bytes, &ObjectHeaders::default()).await?;
-        self.settle(key, created).await
+        self.create_in_turn(key, &bytes).await
     }
 
     async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError> {

@@ -10,7 +10,7 @@ use buildhub_http::Backoff;
 use bytes::Bytes;
 
 use super::super::versioned::{Kind, Version, Versioned};
-use super::super::{StoreError, StoreErrorKind};
+use super::super::{Created, ObjectHeaders, ObjectStore as _, StoreError, StoreErrorKind};
 use super::S3Store;
 
 /// How often a write is offered that met another at the same moment.
@@ -36,6 +36,21 @@ impl S3Store {
             return Err(StoreError::new(StoreErrorKind::Other, "read", self.url(key), reason));
         };
         Ok(Versioned { bytes: object.bytes(key, limit).await?, version: Version(Kind::ETag(etag)) })
+    }
+
+    /// Writes an object where there is none, again where another was being written at the same moment and came to nothing.
+    pub(super) async fn create_in_turn(&self, key: &str, bytes: &Bytes) -> Result<bool, StoreError> {
+        for round in 0..ROUNDS {
+            wait(round).await;
+            match self.create_with(key, bytes.clone(), &ObjectHeaders::default()).await? {
+                Created::Done => return Ok(true),
+                Created::Exists => return Ok(false),
+                // What came of the other writer shows in whether there is one now.
+                Created::Conflict if self.head(key).await.is_ok() => return Ok(false),
+                Created::Conflict => {}
+            }
+        }
+        Err(self.contended("write", key))
     }
 
     pub(super) async fn replace_version(
