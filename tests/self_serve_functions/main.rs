@@ -199,7 +199,7 @@ async fn what_is_needed_and_away_is_told(cloud: &mut Cloud, endpoints: &[Endpoin
     let words = |endpoint: &Endpoint| {
         let of_revision = endpoint.is_write() && endpoint.has("revision");
         if of_revision {
-            "it is not stored"
+            "it may not be stored"
         } else if endpoint.is_for_masters() {
             "it will be later"
         } else {

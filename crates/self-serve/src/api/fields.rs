@@ -68,7 +68,7 @@ impl Fields {
     /// The priority, if it is given.
     pub(super) fn given_priority(&self) -> Result<Option<i64>, Fault> {
         match self.number("priority")? {
-            Some(priority) if priority.abs() > PRIORITY_MAX => {
+            Some(priority) if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(&priority) => {
                 Err(Fault::bad(format!("Bad priority: it is from -{PRIORITY_MAX} to {PRIORITY_MAX}")))
             }
             priority => Ok(priority),
@@ -162,7 +162,14 @@ mod tests {
     #[test]
     fn what_is_no_number_or_out_of_bounds_is_refused_by_its_name() {
         let message = |fault: Fault| fault.to_string();
-        for wrong in ["priority=high", "priority=101", "priority=-101", "priority=1.5", "priority="] {
+        for wrong in [
+            "priority=high",
+            "priority=-9223372036854775808",
+            "priority=101",
+            "priority=-101",
+            "priority=1.5",
+            "priority=",
+        ] {
             assert!(message(form(wrong).priority().unwrap_err()).starts_with("Bad priority"), "{wrong}");
         }
         for wrong in ["count=0", "count=-1", "count=21", "count=x", "count=99999999999999"] {

@@ -150,7 +150,16 @@ impl Api {
                 (Ok(format), Some(route)) => Box::pin(self.route(&asked(format), route)).await,
             };
             answered.unwrap_or_else(|fault| {
-                tracing::info!(request = request.id, status = fault.status().as_u16(), reason = %fault, "refused");
+                let person = self.settings.identity.person(&request, now).ok().flatten();
+                tracing::info!(
+                    request = request.id,
+                    who = person.map(|person| person.name),
+                    method = %request.method,
+                    path = request.path,
+                    status = fault.status().as_u16(),
+                    reason = %fault,
+                    "refused"
+                );
                 fault.response(Format::of(&request).unwrap_or_else(|_| Format::by_accept(&request)))
             })
         };
@@ -199,8 +208,10 @@ fn in_our_words(request: &Request, answer: Response) -> Response {
 
 /// 301 to the same address without the `/` at its end.
 fn moved(request: &Request) -> Response {
-    // Two at its beginning would lead to another machine (RFC 3986, section 4.2), and browsers take a backslash for one.
-    let path = format!("/{}", request.path.trim_end_matches('/').trim_start_matches(['/', '\\']));
+    // Two at its beginning would lead to another machine (RFC 3986, section 4.2), and browsers take a backslash for one,
+    // and leave out what is no character.
+    let is_leading = |character: char| character.is_control() || matches!(character, '/' | '\\');
+    let path = format!("/{}", request.path.trim_end_matches('/').trim_start_matches(is_leading));
     let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
     let query = if query.is_empty() { query } else { format!("?{query}") };
     Response::empty(StatusCode::MOVED_PERMANENTLY).with(LOCATION, &format!("{}{path}{query}", request.base))

@@ -15,6 +15,8 @@ use crate::reports::span::Span;
 use crate::reports::waits::{self, Blocks, Waits};
 use crate::reports::{open, platform_in, runs};
 
+/// How long after a span builds are looked for that were asked for in it, in seconds: a day. Who waited longer is left out.
+const LATER: i64 = 24 * 60 * 60;
 /// The most builds that a report is made of: what is more is left out, and said to be.
 const BUILDS_MAX: usize = 20_000;
 /// The most blocks of waits beside the last one.
@@ -177,7 +179,8 @@ impl Api {
 
     /// Builds that began in a span or later, since what was asked for in it may have waited long; and what waits now.
     async fn begun_since(&self, span: &Span, now: i64) -> Result<(Vec<Build>, Vec<Request>), Fault> {
-        let until = span.range.end.max(now.saturating_add(1));
+        let latest = span.range.end.saturating_add(LATER);
+        let until = span.range.end.max(latest.min(now.saturating_add(1)));
         let builds = async { self.parts.builds.begun_between(span.range.start..until, BUILDS_MAX).await };
         let pending = async { self.parts.builds.pending(None, BUILDS_MAX).await };
         tokio::try_join!(builds, pending).map_err(|error| unreadable(&error))

@@ -204,7 +204,7 @@ impl Api {
 }
 
 fn unstored(error: &JobsError) -> Fault {
-    Fault::unavailable("Couldn't create job: it is not stored, and nothing will be done; ask again", error)
+    Fault::unavailable("Couldn't create job: it may not be stored; ask again, with the same Idempotency-Key", error)
 }
 
 fn number(text: &str, name: &str) -> Result<u64, Fault> {
