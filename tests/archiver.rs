@@ -51,21 +51,34 @@ struct Cloud {
 /// A program of this build.
 const OWN: &str = env!("CARGO_BIN_EXE_archiver-worker");
 
+/// How a cloud differs from the usual one.
+#[derive(Default)]
+struct Differently {
+    /// Nobody has made the bucket in the west yet.
+    is_without_west: bool,
+    /// Tasks lie in a folder, where a test can change when they were written.
+    has_tasks_in_folder: bool,
+    /// What the API sends is lost.
+    loses_messages: bool,
+}
+
 impl Cloud {
     /// A cloud whose archives come from where the template says.
     async fn new(template: &str) -> Self {
-        let cloud = Self::without_west(template).await;
-        cloud.west.create_bucket(WEST).await.unwrap();
-        cloud
+        Self::differently(template, Differently::default()).await
     }
 
-    /// The same, in whose west nobody has made the bucket yet.
-    async fn without_west(template: &str) -> Self {
+    async fn differently(template: &str, how: Differently) -> Self {
         let (east, west) = (Arc::new(Moto::start().await.unwrap()), Moto::start().await.unwrap());
         east.create_bucket(EAST).await.unwrap();
+        if !how.is_without_west {
+            west.create_bucket(WEST).await.unwrap();
+        }
         // A message that a worker died with does not come again by itself while a test goes on.
         let patient = QueueSettings { visibility: 3600, ..QueueSettings::default() };
         let queue: Queue = east.create_queue("archives", &patient).await.unwrap();
+        let nobodys: Queue = east.create_queue("nobodys", &patient).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let mut settings = east.variables();
         let ours = [
             ("ARCHIVER_S3_BUCKETS", format!("us-east-1={EAST},us-west-2={WEST}")),
@@ -75,14 +88,22 @@ impl Cloud {
             ("NO_PROXY", "127.0.0.1".to_owned()),
         ];
         settings.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-        let api = function(OWN, "archiver-api", &settings, 4).await;
+        if how.has_tasks_in_folder {
+            let tasks = folder.path().join("tasks").to_str().unwrap().to_owned();
+            settings.push(("ARCHIVER_TASKS_FOLDER".to_owned(), tasks));
+        }
         let worker = function(OWN, "archiver-worker", &settings, 2).await;
+        if how.loses_messages {
+            settings.retain(|(name, _)| name != "ARCHIVER_QUEUE_URL");
+            settings.push(("ARCHIVER_QUEUE_URL".to_owned(), nobodys.url));
+        }
+        let api = function(OWN, "archiver-api", &settings, 4).await;
         let mapping = Mapping { queue: queue.clone(), batch: 1, concurrency: 2 };
         let messages = EventSource::start(&east, &worker, mapping);
         Self {
             gateway: Gateway::start(&api).await.unwrap(),
             client: Client::builder().redirect(Policy::none()).no_proxy().build().unwrap(),
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             east,
             west,
             worker,
@@ -152,6 +173,18 @@ impl Cloud {
         }
         self.east.put_object(EAST, &key, task.to_string()).await.unwrap();
         self.send_again(id).await;
+    }
+
+    /// Lets an hour pass for a task that lies in the folder.
+    fn let_an_hour_pass(&self, id: &str) {
+        let path = self.folder.path().join(format!("tasks/{id}.json"));
+        let mut task: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+        for name in ["asked", "sent", "changed"] {
+            task[name] = json!(then.to_string());
+        }
+        std::fs::write(&path, task.to_string()).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(then.into()).unwrap();
     }
 
     /// Sends the message of a task's first generation, as the sweep would some minutes later.
@@ -298,7 +331,8 @@ async fn a_worker_that_is_killed_in_the_middle_is_followed_by_another_and_leaves
 #[tokio::test(flavor = "multi_thread")]
 async fn a_region_that_takes_nothing_holds_nobody_back_and_has_the_archive_once_it_is_mended() {
     let source = SourceServer::start(Archive::gzip(12 << 20)).await.unwrap();
-    let cloud = Cloud::without_west(&source.template()).await;
+    let how = Differently { is_without_west: true, has_tasks_in_folder: true, ..Differently::default() };
+    let cloud = Cloud::differently(&source.template(), how).await;
     let path = format!("/archiver/hgmo/projects/ash/{ANY}?preferred_region=us-west-2");
     let status = location(&cloud.get(&path).await);
     let (result, _) = cloud.until_over(&status).await;
@@ -310,7 +344,15 @@ async fn a_region_that_takes_nothing_holds_nobody_back_and_has_the_archive_once_
     assert!(cloud.worker.logs().unwrap().contains("there is no such bucket; make it"));
 
     cloud.west.create_bucket(WEST).await.unwrap();
-    cloud.send_again(&format!("projects_ash-{ANY}.tar.gz")).await;
+    let swept = cloud.sweep().await;
+    assert_eq!(
+        (&swept["seen"], &swept["sent"]),
+        (&json!(1), &json!(0)),
+        "what was just written is left alone: {swept}"
+    );
+    cloud.let_an_hour_pass(&format!("projects_ash-{ANY}.tar.gz"));
+    let swept = cloud.sweep().await;
+    assert_eq!((&swept["sent"], &swept["repairs"]), (&json!(1), &json!(1)), "{swept}");
     let mut turn = tokio::time::interval(Duration::from_millis(50));
     let mended = async {
         while regions(&cloud.status(&status).await) != ["us-east-1", "us-west-2"] {
@@ -321,5 +363,22 @@ async fn a_region_that_takes_nothing_holds_nobody_back_and_has_the_archive_once_
     let near = location(&cloud.get(&path).await);
     assert!(near.starts_with(&cloud.west.endpoint()), "{near}");
     assert_eq!(source.requests(), 1, "the source is not asked for what a region has");
+    cloud.messages.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_lost_is_sent_by_the_schedules_turn_and_the_archive_comes() {
+    let source = SourceServer::start(Archive::gzip(200_000)).await.unwrap();
+    let how = Differently { has_tasks_in_folder: true, loses_messages: true, ..Differently::default() };
+    let cloud = Cloud::differently(&source.template(), how).await;
+    let path = format!("/archiver/hgmo/projects/ash/{ANY}");
+    let status = location(&cloud.get(&path).await);
+    assert_eq!(cloud.status(&status).await["state"], "PENDING");
+    cloud.let_an_hour_pass(&format!("projects_ash-{ANY}.tar.gz"));
+    let swept = cloud.sweep().await;
+    assert_eq!((&swept["sent"], &swept["repairs"], &swept["faults"]), (&json!(1), &json!(0), &json!(0)), "{swept}");
+    let (result, _) = cloud.until_over(&status).await;
+    assert_eq!(result["state"], "SUCCESS", "{result}");
+    assert_eq!((source.requests(), cloud.get(&path).await.status()), (1, StatusCode::FOUND));
     cloud.messages.stop().await.unwrap();
 }

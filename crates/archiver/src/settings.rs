@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use buildhub_core::store::{Location, S3Settings, SharedStore, Stores};
-use buildhub_core::web::Cors;
+use buildhub_core::web::{Cors, HeaderName};
 use buildhub_core::{SettingError, Variables};
 use buildhub_http::HttpSettings;
 use url::{Host, Url};
@@ -25,6 +25,7 @@ const MAX_SIZE: &str = "ARCHIVER_MAX_SIZE";
 const MEMORY: &str = "ARCHIVER_FAILURE_MEMORY";
 const ORIGINS: &str = "ARCHIVER_CORS_ORIGINS";
 const ADDRESS: &str = "ARCHIVER_URL";
+const REQUEST_ID: &str = "REQUEST_ID_HEADER";
 
 /// The longest a failure is remembered: a day, for the source may be mended.
 const MEMORY_MAX: u64 = 24 * 60 * 60;
@@ -51,6 +52,8 @@ pub struct ArchiverSettings {
     pub origins: Vec<String>,
     /// The archiver's address as its users have it, without a `/` at its end; `None`: the one that was asked.
     pub address: Option<String>,
+    /// The header that a request's id is in, where somebody in front gives it one.
+    pub request_id: Option<HeaderName>,
     /// How sources are asked: time limits and repetitions.
     pub http: HttpSettings,
 }
@@ -81,6 +84,7 @@ impl ArchiverSettings {
             failure_memory: failure_memory(vars)?,
             origins: Cors::origins(vars, ORIGINS)?,
             address: address(vars)?,
+            request_id: request_id(vars)?,
             http: http(vars)?,
         })
     }
@@ -116,6 +120,11 @@ pub fn address(vars: &Variables) -> Result<Option<String>, SettingError> {
         _ if text.contains('@') => Err(SettingError::InvalidSecret { name: ADDRESS, allowed: allowed.to_owned() }),
         _ => Err(SettingError::invalid(ADDRESS, text, allowed)),
     }
+}
+
+fn request_id(vars: &Variables) -> Result<Option<HeaderName>, SettingError> {
+    let Some(text) = vars.get(REQUEST_ID) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| SettingError::invalid(REQUEST_ID, text, "it is the name of a header"))
 }
 
 fn regions(vars: &Variables) -> Result<Vec<RegionSettings>, SettingError> {
@@ -193,7 +202,8 @@ fn hgmo(vars: &Variables) -> Result<Source, SettingError> {
         Err(_) => Err(SettingError::invalid(HOSTS, &text, "it lists hosts, without ports")),
     });
     let mut trusted: BTreeSet<String> = named.collect::<Result<_, _>>()?;
-    if vars.get(TEMPLATE).is_some() {
+    // The default, said once more, is not the operator's word for a machine of a private network.
+    if text != default_of(TEMPLATE) {
         trusted.insert(template.host().to_owned());
     }
     let mut hosts = trusted.clone();
@@ -266,6 +276,7 @@ mod tests {
         }
     }
 
+    /// Kept, row 18: the original's names.
     #[test]
     fn defaults_are_the_originals_or_say_why() {
         let settings = read(&[TWO]).unwrap();
@@ -286,6 +297,13 @@ mod tests {
         let hosts = ["localhost", "mirror.example", "[::1]"].map(str::to_owned);
         assert_eq!(settings.sources[0].trusted, BTreeSet::from(hosts.clone()));
         assert_eq!(settings.sources[0].hosts, BTreeSet::from(hosts));
+    }
+
+    #[test]
+    fn the_default_host_said_once_more_is_not_one_that_the_operator_chose() {
+        let settings = read(&[TWO, (TEMPLATE, default_of(TEMPLATE))]).unwrap();
+        assert_eq!(settings.sources[0].hosts, BTreeSet::from(["hg.mozilla.org".to_owned()]));
+        assert!(settings.sources[0].trusted.is_empty());
     }
 
     #[test]
@@ -320,6 +338,7 @@ mod tests {
             (ORIGINS, "a.example"),
             (ADDRESS, "a.example"),
             (ADDRESS, "https://a.example/?b"),
+            (REQUEST_ID, "X Request"),
         ] {
             let error = read(&[TWO, (name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{name}={value}: {error}");

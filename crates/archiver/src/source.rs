@@ -168,7 +168,7 @@ mod tests {
         Request::new(repo, "42bf8560b395".parse().unwrap(), Suffix::TarGz).unwrap().of_subdir(subdir).unwrap()
     }
 
-    /// Without a subdir the address keeps its `/`.
+    /// Kept, row 4: without a subdir the address keeps its `/`.
     #[test]
     fn an_address_is_made_as_the_original_made_it() {
         let url = |subdir: &str| template(HGMO).url(&request("projects/ash", subdir)).to_string();

@@ -4,7 +4,8 @@ use buildhub_core::variables::{Group, Variable};
 
 use Group::{Archiver, Asking};
 
-/// The settings, in the order in which documentation shows them. Names of the first two are those of the original.
+/// The settings, in the order in which documentation shows them. Names of the first two, and of the last but one, are those of
+/// the original.
 pub const VARIABLES: &[Variable] = &[
     Variable::new(
         Archiver,
@@ -69,6 +70,13 @@ pub const VARIABLES: &[Variable] = &[
         "cors-origins",
         "",
         "Origins whose scripts may read the answers: https://HOST,…, or * for all",
+    ),
+    Variable::new(
+        Archiver,
+        "REQUEST_ID_HEADER",
+        "request-id-header",
+        "",
+        "Header of a request that has the id it is answered with; without it the gateway's, or one that is made up",
     ),
     Variable::new(
         Asking,

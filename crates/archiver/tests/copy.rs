@@ -5,12 +5,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use buildhub_archiver::copy::{Checkpoint, Control, CopyError, Ended, INCOMING, PART, RegionEnd, copy, resume};
 use buildhub_archiver::fetch::{self, Fault, Limits, Rest};
 use buildhub_archiver::regions::Found;
 use buildhub_archiver::request::Suffix;
+use buildhub_archiver::task::{Subject, Task, Tasks};
 use buildhub_core::store::ObjectStore as _;
 use buildhub_testkit::mercurial::Mercurial;
 use buildhub_testkit::source::{Archive, Misdeed, SourceServer};
@@ -18,7 +20,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 
 use support::{
-    Denied, KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_that_hangs_at, west_without,
+    Denied, KEY, Site, copied, fetcher, http, moto, s3s, west_busy_at, west_slow_at, west_that_hangs_at, west_without,
     west_without_before,
 };
 
@@ -32,6 +34,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Kept, rows 4 and 17: the bytes are those of the address with twelve digits, and the source's headers go with them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_every_region_is_byte_for_byte_what_mercurial_gives() {
     let hg = Mercurial::start("projects/ash", &files()).await.unwrap();
@@ -249,6 +252,18 @@ async fn what_another_was_writing_at_the_same_moment_is_written_again() {
     }
 }
 
+/// The same is true of a task.
+#[tokio::test]
+async fn a_task_that_another_was_writing_at_the_same_moment_is_made() {
+    let (site, conflicts) = west_busy_at("PUT /west/ash.json?x-id=PutObject", 3).await;
+    let tasks = Tasks::new(Arc::new(site.regions.get("west").unwrap().store.clone()));
+    let subject = Subject { source: "hgmo".into(), url: "http://h/".into(), key: "ash".into(), suffix: "zip".into() };
+    let task = Task::new("ash", subject, "2026-01-02T03:04:05Z".parse().unwrap());
+    assert!(tasks.create(&task).await.unwrap());
+    assert_eq!((conflicts.count(), tasks.load("ash").await.unwrap().unwrap().task), (3, task.clone()));
+    assert!(!tasks.create(&task).await.unwrap(), "there is one now");
+}
+
 /// No region waits for another's: what is whole can be seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_region_that_hangs_while_it_puts_together_does_not_keep_the_other_from_showing_it() {
@@ -289,6 +304,37 @@ async fn no_more_is_read_than_there_is_room_for() {
     assert!(tokio::time::timeout(Duration::from_secs(5), copying).await.is_err(), "it waits for west");
     assert!(hanging.count() > 0);
     assert!(control.bytes() <= 5 * PART as u64, "{} bytes of {}", control.bytes(), 30 * (8 << 20));
+}
+
+/// What one region takes slowly, the other need not wait for: it is copied there afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_much_slower_than_the_other_is_left_out_and_the_other_has_the_archive() {
+    let archive = Archive { times: 10, ..Archive::gzip(8 << 20) };
+    let source = SourceServer::start(archive.clone()).await.unwrap();
+    let (site, slow) = west_slow_at("PUT /west/.incoming/task/1-a?x-id=UploadPart", 3 << 20).await;
+    let opened = fetcher(&source.url(), Limits::default()).open(&source.url().parse().unwrap(), Suffix::TarGz).await;
+    let control = Control::default().with_patience(Duration::from_millis(300));
+    let copied = copied(copy(opened.unwrap().body, &site.plan(), &control).await);
+    assert_eq!(copied.regions[0].end, RegionEnd::Done);
+    let RegionEnd::Failed(reason) = &copied.regions[1].end else { panic!("{copied:?}") };
+    assert!(reason.contains("the region west is much slower than another"), "{reason}");
+    assert!(slow.count() < 10, "the rest is not sent there");
+    assert_eq!((copied.whole.size, source.requests()), (archive.size(), 1));
+    assert_eq!(site.left_behind().await, Vec::<String>::new());
+}
+
+/// Neither is behind the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_that_are_slow_together_are_both_waited_for() {
+    let archive = Archive { times: 5, ..Archive::gzip(8 << 20) };
+    let source = SourceServer::start(archive).await.unwrap();
+    let (site, slow) = west_slow_at("PUT /", 6 << 20).await;
+    let opened = fetcher(&source.url(), Limits::default()).open(&source.url().parse().unwrap(), Suffix::TarGz).await;
+    let control = Control::default().with_patience(Duration::from_millis(50));
+    let copied = copied(copy(opened.unwrap().body, &site.plan(), &control).await);
+    let ends: Vec<_> = copied.regions.into_iter().map(|region| region.end).collect();
+    assert_eq!(ends, [RegionEnd::Done, RegionEnd::Done]);
+    assert!(slow.count() > 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,6 +391,35 @@ async fn a_copy_that_is_stopped_aborts_what_it_began() {
     assert_eq!(site.left_behind().await, Vec::<String>::new());
 }
 
+/// Its lease is another's by then, and that one goes on from the same place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_taken_up_again_and_is_stopped_leaves_what_the_next_goes_on_with() {
+    let source = SourceServer::start(Archive { etag: Some("\"v1\""), ..Archive::gzip(36 << 20) }).await.unwrap();
+    source.next([Misdeed::Stall(17 << 20), Misdeed::Stall(9 << 20)]);
+    let (url, fetcher) = (source.url().parse().unwrap(), fetcher(&source.url(), Limits::default()));
+    let (site, control) = (moto().await, Control::unhurried(true));
+    let plan = site.plan();
+    let opened = fetcher.open(&url, Suffix::TarGz).await.unwrap();
+    let validator = opened.validator.clone().unwrap();
+    let (end, ()) = tokio::join!(copy(opened.body, &plan, &control), async {
+        until(|| control.bytes() >= 17 << 20).await;
+        control.pause();
+    });
+    let Ended::Paused(checkpoint) = end.unwrap() else { panic!("it is paused") };
+    let rest = Rest { from: checkpoint.bytes, validator };
+    let control = Control::unhurried(true);
+    let opened = fetcher.resume(&url, Suffix::TarGz, &rest).await.unwrap();
+    let (end, ()) = tokio::join!(resume(opened.body, &plan, checkpoint.clone(), &control), async {
+        until(|| control.bytes() >= 25 << 20).await;
+        control.stop();
+    });
+    assert_eq!(end.unwrap_err(), CopyError::Stopped);
+    let opened = fetcher.resume(&url, Suffix::TarGz, &rest).await.unwrap();
+    let copied = copied(resume(opened.body, &plan, checkpoint, &Control::default()).await);
+    assert!(copied.regions.iter().all(|region| region.end == RegionEnd::Done), "{copied:?}");
+    assert_eq!(site.left_behind().await, Vec::<String>::new());
+}
+
 /// The source gives ranges and a strong `ETag`, so another invocation goes on where the time of the first was over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_paused_is_taken_up_again_and_checked_as_a_whole() {
@@ -383,6 +458,27 @@ async fn a_copy_that_is_paused_is_taken_up_again_and_checked_as_a_whole() {
     }
     assert_eq!(site.left_behind().await, Vec::<String>::new());
     assert_eq!(source.ranges().last().unwrap().as_deref(), Some("bytes=16777216-"));
+}
+
+/// One part is as good as many.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_paused_with_the_first_part_that_came() {
+    let source = SourceServer::start(Archive { etag: Some("\"v1\""), ..Archive::gzip(20 << 20) }).await.unwrap();
+    source.next([Misdeed::Stall(9 << 20)]);
+    let (url, fetcher) = (source.url().parse().unwrap(), fetcher(&source.url(), Limits::default()));
+    let (site, control) = (moto().await, Control::unhurried(true));
+    let plan = site.plan();
+    let opened = fetcher.open(&url, Suffix::TarGz).await.unwrap();
+    let validator = opened.validator.clone().unwrap();
+    let (end, ()) = tokio::join!(copy(opened.body, &plan, &control), async {
+        until(|| control.bytes() >= 9 << 20).await;
+        control.pause();
+    });
+    let Ended::Paused(checkpoint) = end.unwrap() else { panic!("it is paused") };
+    assert_eq!((checkpoint.bytes, checkpoint.regions.len()), (PART as u64, 2));
+    let rest = fetcher.resume(&url, Suffix::TarGz, &Rest { from: checkpoint.bytes, validator }).await.unwrap();
+    copied(resume(rest.body, &plan, checkpoint, &Control::default()).await);
+    assert_eq!(site.left_behind().await, Vec::<String>::new());
 }
 
 /// A copy that was paused, and read to its end by another, who had no time to read it back.

@@ -167,6 +167,8 @@ fn done() -> BTreeMap<String, Place> {
 }
 
 /// Changelog, row 9: one reading feeds all regions.
+///
+/// Kept, row 17: each of them gets the archive.
 #[tokio::test]
 async fn an_archive_is_read_once_and_is_in_every_region() {
     for size in [SMALL, LARGE] {
@@ -393,7 +395,7 @@ async fn a_message_that_was_lost_is_sent_again_and_what_is_over_is_forgotten_aft
     assert_eq!(rig.has(KEY).await, [true, true], "the archive stays");
 }
 
-/// As by the original, a finished task without its object is made anew.
+/// Kept, row 10: a finished task without its object is made anew.
 #[tokio::test]
 async fn an_archive_removed_behind_its_state_is_brought_again_when_it_is_asked_for() {
     let rig = Rig::start(Archive::gzip(SMALL)).await;
@@ -483,6 +485,19 @@ async fn a_slow_source_is_gone_on_with_where_it_knows_ranges_and_else_fails_with
     let ranges = rig.source.ranges();
     assert!(ranges[0].is_none() && ranges[1..].iter().all(Option::is_some), "{ranges:?}");
     assert_eq!(rig.task(&message).await.attempts, 1, "going on is no new attempt");
+    rig.is_whole_everywhere(KEY).await;
+}
+
+/// Its reading had little of the time: that says nothing of how fast it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_was_late_to_answer_is_tried_again_and_not_called_too_slow() {
+    let rig = Rig::start(Archive { pace: Some(3 << 20), ..Archive::gzip(24 << 20) }).await;
+    rig.source.next([Misdeed::Late(Duration::from_secs(10))]);
+    let message = rig.ask(KEY).await;
+    let outcome = rig.worker().handle(&message, rig.at(0), Deadline::after(Duration::from_secs(16))).await.unwrap();
+    let Outcome::Retrying { reason } = outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains("the source was so late to answer"), "{reason}");
+    assert_eq!(rig.handle(&message, 60).await, Outcome::Copied { bytes: rig.archive.size(), missing: 0 });
     rig.is_whole_everywhere(KEY).await;
 }
 
@@ -598,4 +613,39 @@ async fn what_dead_workers_left_is_swept_and_what_live_ones_need_is_not() {
     assert_eq!((young.aborted + swept.aborted, swept.deleted, swept.faults), (3, 3, 0));
     let left: Vec<_> = region.store.uploads("", 10).await.unwrap().into_iter().map(|found| found.upload.key).collect();
     assert_eq!(left, [".incoming/live/1-me", "not/ours"]);
+}
+
+/// One that cannot be judged keeps nobody from the others.
+#[tokio::test]
+async fn what_cannot_be_judged_is_passed_over_by_the_sweep_and_the_rest_is_swept() {
+    let rig = Rig::start(Archive::gzip(SMALL)).await;
+    rig.moto.put_object("tasks", "a.json", "{").await.unwrap();
+    let region = rig.regions.get("us-east-1").unwrap();
+    for key in [".incoming/a/1-x", ".incoming/gone/1-x"] {
+        region.store.begin(key, &ObjectHeaders::default()).await.unwrap();
+        region.store.put(key, Bytes::from_static(b"x")).await.unwrap();
+    }
+    let swept = rig.sweep(3600).await;
+    // The task itself, and what has its name: an upload and an object.
+    assert_eq!((swept.aborted, swept.deleted, swept.faults), (1, 1, 3), "{swept:?}");
+    assert!(region.store.head(".incoming/a/1-x").await.is_ok(), "it may be somebody's");
+}
+
+/// A task by the same name may have been made, and its worker have begun, since the old one was removed.
+#[tokio::test]
+async fn what_is_young_stays_when_a_task_that_is_over_is_removed() {
+    let rig = Rig::start(Archive::gzip(SMALL)).await;
+    let message = rig.ask(KEY).await;
+    assert!(matches!(rig.handle(&message, 0).await, Outcome::Copied { .. }));
+    let region = rig.regions.get("us-east-1").unwrap();
+    let hidden = format!(".incoming/{}/1-new", message.task);
+    region.store.put(&hidden, Bytes::from_static(b"x")).await.unwrap();
+    // The server's clock is today's: for the sweep it was written a moment ago.
+    let stored = rig.tasks.load(&message.task).await.unwrap().unwrap();
+    let old = Task { changed: rig.began - 25.hours(), ..stored.task.clone() };
+    rig.tasks.replace(&stored, old).await.unwrap().unwrap();
+    let swept = rig.sweep(90).await;
+    assert_eq!((swept.removed, swept.deleted), (1, 0), "{swept:?}");
+    assert!(region.store.head(&hidden).await.is_ok());
+    assert_eq!(rig.sweep(3600).await.deleted, 1, "once it is old it is nobody's");
 }

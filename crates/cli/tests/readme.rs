@@ -94,34 +94,40 @@ fn every_file_that_a_document_names_is_there() {
     }
 }
 
-/// What a source file's comments name: `Changelog, rows 4 and 5: …`.
-fn add_rows(source: &str, rows: &mut BTreeSet<u32>) {
-    for comment in source.split("/// Changelog, row").skip(1) {
+/// What a source file's comments name: `Changelog, rows 4 and 5: …`, or `Kept, row 6: …`.
+fn add_rows(source: &str, table: &str, rows: &mut BTreeSet<u32>) {
+    for comment in source.split(&format!("/// {table}, row")).skip(1) {
         let (named, _) = comment.split_once(':').unwrap();
         rows.extend(named.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse::<u32>().ok()));
     }
 }
 
-fn add_rows_below(folder: &Path, rows: &mut BTreeSet<u32>) {
+fn add_rows_below(folder: &Path, table: &str, rows: &mut BTreeSet<u32>) {
     for entry in folder.read_dir().unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            add_rows_below(&path, rows);
+            add_rows_below(&path, table, rows);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            add_rows(&std::fs::read_to_string(&path).unwrap(), rows);
+            add_rows(&std::fs::read_to_string(&path).unwrap(), table, rows);
         }
     }
 }
 
+/// The numbers of a table's rows.
+fn numbers(table: &str) -> BTreeSet<u32> {
+    table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(' ')?.0.parse::<u32>().ok()).collect()
+}
+
 #[test]
-fn all_that_is_otherwise_than_in_the_original_archiver_has_a_test_that_names_its_row() {
-    let (_, table) = CHANGELOG.split_once("### Changed from the original archiver").unwrap();
-    let table = table.split("\n### ").next().unwrap();
-    let numbers = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(' ')?.0.parse::<u32>().ok());
-    let (rows, mut named) = (numbers.collect::<BTreeSet<_>>(), BTreeSet::new());
-    assert_eq!(rows, (1..=15).collect());
-    add_rows_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../archiver"), &mut named);
-    assert_eq!(named, rows);
+fn all_that_is_as_or_otherwise_than_in_the_original_archiver_has_a_test_that_names_its_row() {
+    let (_, tables) = CHANGELOG.split_once("### Changed from the original archiver").unwrap();
+    let (kept, changed) = tables.split("\n### ").next().unwrap().split_once("What it did wrong").unwrap();
+    for (name, table, last) in [("Kept", kept, 19), ("Changelog", changed, 15)] {
+        let (rows, mut named) = (numbers(table), BTreeSet::new());
+        assert_eq!(rows, (1..=last).collect());
+        add_rows_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../archiver"), name, &mut named);
+        assert_eq!(named, rows, "{name}");
+    }
 }
 
 /// The code of all rooms but the test kit's, without the tests beside it.

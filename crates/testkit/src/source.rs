@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LOCATION, RANGE,
     RETRY_AFTER,
@@ -74,6 +74,8 @@ pub enum Misdeed {
     Redirect(String),
     /// Passes over `Range`.
     NoRange,
+    /// Begins to answer so much later.
+    Late(Duration),
 }
 
 /// A running source. It is stopped, its connections with it, when it is dropped.
@@ -180,18 +182,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn answer(State(served): State<Arc<Served>>, request: Request) -> Response {
-    let text = |name: HeaderName| request.headers().get(name)?.to_str().ok().map(str::to_owned);
-    let range = text(RANGE);
+async fn answer(State(served): State<Arc<Served>>, asked: HeaderMap) -> Response {
+    let text = |name: HeaderName| asked.get(name)?.to_str().ok().map(str::to_owned);
+    let (range, if_range) = (text(RANGE), text(IF_RANGE));
     lock(&served.asked).push(range.clone());
     let misdeed = lock(&served.misdeeds).pop_front();
     let archive = &served.archive;
     match &misdeed {
         Some(Misdeed::Status(status, after)) => return refusal(*status, *after),
         Some(Misdeed::Redirect(to)) => return (StatusCode::FOUND, [(LOCATION, to.clone())]).into_response(),
+        Some(Misdeed::Late(by)) => tokio::time::sleep(*by).await,
         _ => {}
     }
-    let is_same = text(IF_RANGE).is_none_or(|etag| Some(etag.as_str()) == archive.etag);
+    let is_same = if_range.is_none_or(|etag| Some(etag.as_str()) == archive.etag);
     let wanted = range.filter(|_| is_same && archive.etag.is_some() && misdeed != Some(Misdeed::NoRange));
     let from = wanted.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let mut response = body(archive, from.unwrap_or_default(), misdeed.as_ref()).into_response();

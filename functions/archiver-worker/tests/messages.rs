@@ -90,6 +90,29 @@ async fn a_schedules_turn_looks_at_tasks_and_leaves_alone_what_was_just_written(
     assert_eq!(moto.counts(&queue).await.unwrap().visible, 0);
 }
 
+/// As Lambda sends them, each is understood to its last word.
+#[tokio::test]
+async fn the_samples_are_a_message_that_brings_its_archive_and_a_turn_that_sweeps() {
+    let moto = Moto::start().await.unwrap();
+    let source = SourceServer::start(Archive::gzip(50_000)).await.unwrap();
+    let (variables, _queue) = settings(&moto, &source).await;
+    let sample = |name: &str| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/archiver-worker");
+        serde_json::from_slice::<Value>(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    };
+    let (id, key) = (format!("{ID}_testing_mozharness"), format!("{KEY}/testing/mozharness"));
+    let subject = Subject { source: "hgmo".into(), url: source.url(), key: key.clone(), suffix: "tar.gz".into() };
+    let tasks = Tasks::new(ArchiverSettings::from_variables(&variables).unwrap().tasks_store().await);
+    assert!(tasks.create(&Task::new(&id, subject, Timestamp::now())).await.unwrap());
+    let context = Context::from_variables(&variables).unwrap();
+    assert_eq!(answer(&context, sample("sqs.json"), Deadline::NONE).await, json!({ "batchItemFailures": [] }));
+    for bucket in ["east", "west"] {
+        assert_eq!(moto.object_keys(bucket, "projects/").await.unwrap(), [key.as_str()]);
+    }
+    let swept = answer(&context, sample("schedule.json"), Deadline::NONE).await;
+    assert_eq!((&swept["seen"], &swept["faults"]), (&json!(1), &json!(0)));
+}
+
 #[tokio::test]
 async fn what_is_neither_is_refused_with_its_kind() {
     let variables = Variables::default().with("ARCHIVER_S3_BUCKETS", "us-east-1=east");

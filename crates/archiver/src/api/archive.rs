@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use buildhub_core::web::header::{LOCATION, RETRY_AFTER};
-use buildhub_core::web::{Page, Request, Response, StatusCode};
+use buildhub_core::web::{Method, Page, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -20,10 +20,12 @@ pub(super) const SIGNED_FOR: Duration = Duration::from_mins(5);
 /// How often a task is looked at again after somebody else was quicker to write it.
 const ROUNDS: u32 = 5;
 
+const NO_TASKS: &str = "the archive is not there, and its task cannot be kept now; ask again";
+
 /// What a task says to who asks for its archive.
 enum Going {
-    /// This request began it, and whether the worker was told.
-    Begun { id: String, is_sent: bool },
+    /// This request began it: the worker is to be told.
+    Begun(Box<Task>),
     /// Another did, or what became of it is remembered.
     Already { id: String },
     /// It is there since a moment ago.
@@ -55,15 +57,19 @@ impl Api {
             }
             Found::Nowhere => {}
         }
-        match self.going(source, &asked, now).await {
+        let Ok(going) = tokio::time::timeout(self.tasks_patience, self.going(source, &asked, now)).await else {
+            tracing::error!(key, waited = ?self.tasks_patience, "the tasks do not answer");
+            return unavailable(request, NO_TASKS);
+        };
+        match going {
             Ok(Going::Done) => match self.regions.find(&key, preferred_region.as_deref()).await {
                 Found::In(region, _) => redirect(request, region, &key).await,
                 _ => unavailable(request, "the archive was there a moment ago; ask again"),
             },
-            Ok(going) => self.coming(request, going),
+            Ok(going) => self.coming(request, going).await,
             Err(error) => {
                 tracing::error!(key, %error, "a task cannot be read or written");
-                unavailable(request, "the archive is not there, and its task cannot be kept now; ask again")
+                unavailable(request, NO_TASKS)
             }
         }
     }
@@ -84,7 +90,7 @@ impl Api {
             let Some(stored) = stored else {
                 let task = Task::new(&id, subject.clone(), now);
                 if self.tasks.create(&task).await? {
-                    return Ok(self.begin(&task).await);
+                    return Ok(Going::Begun(Box::new(task)));
                 }
                 continue;
             };
@@ -99,25 +105,28 @@ impl Api {
                 return Ok(Going::Done);
             }
             if self.tasks.replace(&stored, (*task).clone()).await?.is_some() {
-                return Ok(self.begin(&task).await);
+                return Ok(Going::Begun(task));
             }
         }
         // Others wrote it each time: it is under way.
         Ok(Going::Already { id })
     }
 
-    /// Sends the message of a task that was just written. Should that fail, the sweep does it.
-    async fn begin(&self, task: &Task) -> Going {
-        let sent = self.queue.send(vec![task.message().outgoing()]).await;
-        if let Err(error) = &sent {
-            tracing::error!(task = task.id, %error, "a task's message cannot be sent; the sweep sends it");
-        }
-        Going::Begun { id: task.id.clone(), is_sent: sent.is_ok() }
+    /// Sends the message of a task that was just written; whether it was sent. Should that fail, the sweep does it.
+    async fn send(&self, task: &Task) -> bool {
+        let send = self.queue.send(vec![task.message().outgoing()]);
+        let error = match tokio::time::timeout(self.queue_patience, send).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("{} gave no answer within {:?}", self.queue.describe(), self.queue_patience),
+        };
+        tracing::error!(task = task.id, error, "a task's message cannot be sent; the sweep sends it");
+        false
     }
 
-    fn coming(&self, request: &Request, going: Going) -> Answered {
+    async fn coming(&self, request: &Request, going: Going) -> Answered {
         let (outcome, id) = match going {
-            Going::Begun { id, is_sent } => (Outcome::Begun { is_sent }, id),
+            Going::Begun(task) => (Outcome::Begun { is_sent: self.send(&task).await }, task.id),
             Going::Already { id } => (Outcome::Waiting, id),
             Going::NotThere { description } => {
                 let response = Response::error(request, StatusCode::NOT_FOUND, &description);
@@ -145,8 +154,13 @@ fn remembered(id: String, url: &str, failure: &Failure) -> Going {
     }
 }
 
+/// An address is signed for one method (AWS, "Signature Version 4"): whoever asks by HEAD follows by it.
 async fn redirect(request: &Request, region: &Region, key: &str) -> Answered {
-    match region.store.presign_get(key, SIGNED_FOR).await {
+    let signed = match request.method {
+        Method::HEAD => region.store.presign_head(key, SIGNED_FOR).await,
+        _ => region.store.presign_get(key, SIGNED_FOR).await,
+    };
+    match signed {
         Ok(address) => Answered::of(Outcome::Redirected, Response::redirect(request, "The archive is there", &address)),
         Err(error) => {
             tracing::error!(region = region.name, %error, "an address cannot be signed");

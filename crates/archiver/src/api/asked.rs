@@ -75,7 +75,7 @@ mod tests {
         Asked::read(&source, &request.segments()[2..], &request.query)
     }
 
-    /// The original's parameters and their defaults.
+    /// Kept, rows 1 and 2: the original's parameters and their defaults.
     #[test]
     fn the_last_segment_is_the_revision_and_the_rest_the_repository() {
         let asked =
@@ -89,7 +89,9 @@ mod tests {
     }
 
     /// Changelog, row 13: what could lead an address elsewhere is refused, however it is written; and so is any other
-    /// parameter, as by the original.
+    /// parameter.
+    ///
+    /// Kept, row 3: as by the original.
     #[test]
     fn what_cannot_be_asked_for_is_refused_with_its_reason() {
         for (address, reason) in [

@@ -17,12 +17,14 @@ mod asked;
 mod outcome;
 mod status;
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use buildhub_core::queue::SharedQueue;
 use buildhub_core::web::header::{CACHE_CONTROL, RETRY_AFTER};
-use buildhub_core::web::{Cors, Door, Handler, Method, Request, Response, StatusCode};
+use buildhub_core::web::{Cors, Door, Handler, HeaderName, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use crate::regions::Regions;
@@ -38,6 +40,14 @@ pub const ROOT: &str = "archiver";
 /// Seconds after which it is worth asking again: how far a task is, or a service that did not answer.
 const LATER: &str = "2";
 
+/// How long an archive's task may take to be found or made, and its message to be sent. With what the regions are given that is
+/// less than the function has.
+const TASKS_PATIENCE: Duration = Duration::from_secs(10);
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest id that a request may bring along.
+const ID_MAX: usize = 200;
+
 /// The archiver's API.
 #[derive(Debug)]
 pub struct Api {
@@ -47,6 +57,9 @@ pub struct Api {
     queue: SharedQueue,
     door: Door,
     address: Option<String>,
+    request_id: Option<HeaderName>,
+    tasks_patience: Duration,
+    queue_patience: Duration,
 }
 
 impl Api {
@@ -54,7 +67,15 @@ impl Api {
     pub fn new(settings: &ArchiverSettings, regions: Arc<Regions>, tasks: Tasks, queue: SharedQueue) -> Self {
         let door = Door::new(Cors::new(settings.origins.clone()));
         let (sources, address) = (settings.sources.clone(), settings.address.clone());
-        Self { sources, regions, tasks, queue, door, address }
+        let (tasks_patience, queue_patience) = (TASKS_PATIENCE, QUEUE_PATIENCE);
+        let request_id = settings.request_id.clone();
+        Self { sources, regions, tasks, queue, door, address, request_id, tasks_patience, queue_patience }
+    }
+
+    /// The same API, waiting so long for tasks and queue each.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { tasks_patience: patience, queue_patience: patience, ..self }
     }
 
     /// Answers a request.
@@ -64,6 +85,7 @@ impl Api {
 
     /// Answers a request, and says what the answer was.
     pub async fn answer(&self, request: &Request, now: Timestamp) -> Answered {
+        let request = &*self.named(request);
         let segments = request.segments();
         let mut outcome = Outcome::default();
         let response = {
@@ -76,6 +98,15 @@ impl Api {
         };
         // What is told is of this moment, and a signed address is of nobody else's concern.
         Answered { response: response.with(CACHE_CONTROL, "no-store"), outcome }
+    }
+
+    /// The request by the id that it brings along, where it may.
+    fn named<'r>(&self, request: &'r Request) -> Cow<'r, Request> {
+        let given = self.request_id.as_ref().and_then(|name| request.header(name));
+        match given.filter(|id| (1..=ID_MAX).contains(&id.len())) {
+            Some(id) => Cow::Owned(Request { id: id.to_owned(), ..request.clone() }),
+            None => Cow::Borrowed(request),
+        }
     }
 
     async fn route(&self, request: &Request, segments: &[String], now: Timestamp) -> Answered {

@@ -40,7 +40,11 @@ struct Progress {
 
 impl Api {
     pub(super) async fn status(&self, request: &Request, id: &str) -> Answered {
-        let stored = if is_name(id) { self.tasks.load(id).await } else { Ok(None) };
+        let load = async { if is_name(id) { self.tasks.load(id).await } else { Ok(None) } };
+        let Ok(stored) = tokio::time::timeout(self.tasks_patience, load).await else {
+            tracing::error!(task = id, waited = ?self.tasks_patience, "the tasks do not answer");
+            return unavailable(request, "the task cannot be read now; ask again");
+        };
         let task = match stored {
             Ok(stored) => stored.map(|stored| stored.task),
             Err(error) => {

@@ -1,11 +1,15 @@
 //! What a copy is told while it goes on, and what it tells.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::CopyError;
+
+/// How long a region may keep another waiting, in all.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The reins of a copy.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub struct Control {
     end_at: Option<Instant>,
     may_pause: bool,
     begun: Instant,
+    patience: Duration,
 }
 
 impl Default for Control {
@@ -31,6 +36,7 @@ impl Default for Control {
             end_at: None,
             may_pause: false,
             begun: Instant::now(),
+            patience: PATIENCE,
         }
     }
 }
@@ -47,6 +53,13 @@ impl Control {
     /// [`CopyError::OutOfTime`]. What was read is put together until `end_at`: a region that is not through then is left out.
     pub fn until(pause_at: Instant, end_at: Instant, may_pause: bool) -> Self {
         Self { pause_at: Some(pause_at), end_at: Some(end_at), may_pause, ..Self::default() }
+    }
+
+    /// The same, with another patience: a region that has kept another waiting so long, and for more than half of the time, is left
+    /// out.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Bytes of the archive that were read, those before a pause included.
@@ -72,6 +85,10 @@ impl Control {
 
     pub(super) fn read(&self, bytes: u64) {
         self.read.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     pub(super) fn may_pause(&self) -> bool {

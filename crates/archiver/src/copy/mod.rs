@@ -24,6 +24,8 @@ mod show;
 mod uploads;
 mod window;
 
+use std::time::Duration;
+
 use buildhub_core::store::{ObjectHeaders, PARTS_MAX};
 
 pub use control::Control;
@@ -34,7 +36,7 @@ use crate::regions::Region;
 use crate::request::Suffix;
 use crate::verify::Expected;
 use checking::Checking;
-use parts::{Next, Parts};
+use parts::{Next, Parts, TICK};
 use uploads::{Sent, Uploads};
 
 /// Bytes of a part.
@@ -76,7 +78,8 @@ pub async fn copy(source: Body, plan: &Plan, control: &Control) -> Result<Ended,
     let Next::Part(first) = parts.next().await? else { return Err(control.out_of_time()) };
     let second = match parts.next().await? {
         Next::Part(second) => second,
-        Next::Pause => return Err(control.out_of_time()),
+        Next::Pause if control.may_pause() => return paused_early(plan, &first, parts.whole_bytes()).await,
+        Next::Pause | Next::Full => return Err(control.out_of_time()),
         Next::End => return Box::pin(publish::small(plan, &first, control)).await.map(Ended::Copied),
     };
     let mut uploads = Uploads::begin(plan);
@@ -101,6 +104,17 @@ pub async fn resume(rest: Body, plan: &Plan, checkpoint: Checkpoint, control: &C
     stream(parts, plan, control, uploads, None).await
 }
 
+/// Keeps the one part that came in time.
+async fn paused_early(plan: &Plan, first: &window::Piece, bytes: u64) -> Result<Ended, CopyError> {
+    let mut uploads = Uploads::begin(plan);
+    uploads.send(first);
+    let sent = uploads.finish().await;
+    if sent.is_anywhere() {
+        return Ok(Ended::Paused(sent.into_checkpoint(bytes)));
+    }
+    Err(CopyError::Regions { reasons: sent.reasons() })
+}
+
 /// Reads to the end, and shows what was read if it is whole.
 async fn stream(
     mut parts: Parts<'_>,
@@ -109,7 +123,8 @@ async fn stream(
     mut uploads: Uploads,
     check: Option<Checking>,
 ) -> Result<Ended, CopyError> {
-    let end = feed(&mut parts, &mut uploads, check.as_ref()).await;
+    let was_resumed = check.is_none();
+    let end = feed(&mut parts, &mut uploads, check.as_ref(), control.patience()).await;
     // The last bytes are checked while the last parts are sent.
     let checked = async {
         match (check, &end) {
@@ -137,6 +152,8 @@ async fn stream(
         }
         (Ok(Fed::Pause), Ok(_)) => control.out_of_time(),
         (Ok(Fed::ToNobody), Ok(_)) => CopyError::Regions { reasons: sent.reasons() },
+        // Another goes on where this one did: what the regions have is that one's.
+        (Err(CopyError::Stopped), _) if was_resumed => return Err(CopyError::Stopped),
         (Err(error), _) | (_, Err(error)) => error,
     };
     sent.abort().await;
@@ -177,12 +194,21 @@ enum Fed {
     ToNobody,
 }
 
-async fn feed(parts: &mut Parts<'_>, uploads: &mut Uploads, check: Option<&Checking>) -> Result<Fed, CopyError> {
+async fn feed(
+    parts: &mut Parts<'_>,
+    uploads: &mut Uploads,
+    check: Option<&Checking>,
+    patience: Duration,
+) -> Result<Fed, CopyError> {
     loop {
         let part = match parts.next().await? {
             Next::Part(part) => part,
             Next::End => return Ok(Fed::All),
             Next::Pause => return Ok(Fed::Pause),
+            Next::Full => {
+                uploads.waited(TICK, patience);
+                continue;
+            }
         };
         if !uploads.send(&part) {
             return Ok(Fed::ToNobody);

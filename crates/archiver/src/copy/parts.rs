@@ -1,11 +1,16 @@
 //! A stream, cut into parts.
 
+use std::time::Duration;
+
 use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 
 use super::window::{Piece, Room, Window};
 use super::{Control, CopyError, PART};
 use crate::fetch::Body;
+
+/// How long room is waited for before it is said that there is none.
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// A stream that is cut into parts: all of [`PART`] bytes but the last.
 pub(super) struct Parts<'a> {
@@ -26,6 +31,8 @@ pub(super) enum Next {
     End,
     /// The time is over.
     Pause,
+    /// For [`TICK`] there was no room: what was read is not taken off as fast as it comes.
+    Full,
 }
 
 impl<'a> Parts<'a> {
@@ -41,7 +48,11 @@ impl<'a> Parts<'a> {
         if self.is_over {
             return Ok(Next::End);
         }
-        let Some(Some(mut room)) = self.control.allow(self.window.room()).await? else { return Ok(Next::Pause) };
+        let mut room = match self.control.allow(tokio::time::timeout(TICK, self.window.room())).await? {
+            Some(Ok(Some(room))) => room,
+            Some(Err(_)) => return Ok(Next::Full),
+            Some(Ok(None)) | None => return Ok(Next::Pause),
+        };
         while room.bytes.len() < PART {
             if self.left.has_remaining() {
                 let more = self.left.split_to(self.left.len().min(PART - room.bytes.len()));

@@ -177,9 +177,12 @@ async fn read_from(plan: &Plan, region: &Region) -> Result<Whole, CopyError> {
     let control = Control::default();
     let mut parts = parts::Parts::new(opened.body, 0, &control);
     let check = Checking::start(plan.suffix);
-    while let parts::Next::Part(part) = parts.next().await? {
-        if !check.send(&part) {
-            break;
+    loop {
+        match parts.next().await? {
+            parts::Next::Part(part) if check.send(&part) => {}
+            // Checking is what it waits for.
+            parts::Next::Full => {}
+            _ => break,
         }
     }
     check.finish(&plan.expected).await

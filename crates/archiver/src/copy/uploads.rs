@@ -1,11 +1,15 @@
 //! The parts of an archive, on their way to the regions.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use buildhub_core::store::{ObjectHeaders, Part, StoreError, StoreErrorKind, Upload, settled};
 use futures::future;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::window::Piece;
@@ -18,15 +22,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An upload of each region.
 #[derive(Debug)]
-pub(super) struct Uploads(Vec<Sending>);
+pub(super) struct Uploads {
+    regions: Vec<Sending>,
+    begun: Instant,
+}
 
 #[derive(Debug)]
 struct Sending {
     region: Region,
     // Bounded by the window: there are no more parts than it has room for.
     pieces: UnboundedSender<Piece>,
+    progress: Progress,
+    sent: usize,
+    /// How long another had everything, and the reading waited for this one.
+    kept_waiting: Duration,
     // Ends with what began it.
     task: AbortOnDropHandle<Result<Held, StoreError>>,
+}
+
+/// How far a region is, and whether the others go on without it.
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    taken: Arc<AtomicUsize>,
+    is_left_out: CancellationToken,
 }
 
 /// What a region has: an upload, and its parts.
@@ -39,7 +57,7 @@ pub(super) struct Sent(pub(super) Vec<(Region, Result<Held, String>)>);
 impl Uploads {
     /// Begins an upload in every region.
     pub(super) fn begin(plan: &Plan) -> Self {
-        Self(plan.regions.iter().map(|region| Sending::start(region, plan, None)).collect())
+        Self::of(plan.regions.iter().map(|region| Sending::start(region, plan, None)))
     }
 
     /// Goes on with those of a checkpoint. A region that is not in it had failed before.
@@ -48,19 +66,39 @@ impl Uploads {
             let region = plan.regions.iter().find(|region| region.name == staged.region)?;
             Some(Sending::start(region, plan, Some((staged.upload, staged.parts))))
         });
-        Self(found.collect())
+        Self::of(found)
+    }
+
+    fn of(regions: impl Iterator<Item = Sending>) -> Self {
+        Self { regions: regions.collect(), begun: Instant::now() }
     }
 
     /// Sends a part to every region that has not failed; says whether there is any.
     pub(super) fn send(&mut self, piece: &Piece) -> bool {
         // Every one of them is asked.
-        self.0.iter().filter(|sending| sending.pieces.send(piece.clone()).is_ok()).count() > 0
+        self.regions.iter_mut().filter_map(|region| region.send(piece)).count() > 0
+    }
+
+    /// Notes that for so long there was no room. Who has kept another waiting longer than the patience, and for more than half of
+    /// the time, is left out.
+    pub(super) fn waited(&mut self, tick: Duration, patience: Duration) {
+        let is_there = |region: &&mut Sending| !region.pieces.is_closed();
+        if !self.regions.iter_mut().filter(is_there).any(|region| region.left() == 0) {
+            return;
+        }
+        let limit = patience.max(self.begun.elapsed() / 2);
+        for region in self.regions.iter_mut().filter(is_there).filter(|region| region.left() > 0) {
+            region.kept_waiting += tick;
+            if region.kept_waiting > limit {
+                region.progress.is_left_out.cancel();
+            }
+        }
     }
 
     /// Waits until everything that was sent is there.
     pub(super) async fn finish(self) -> Sent {
-        let ends = self.0.into_iter().map(|sending| async {
-            let Sending { region, pieces, task } = sending;
+        let ends = self.regions.into_iter().map(|sending| async {
+            let Sending { region, pieces, task, .. } = sending;
             drop(pieces);
             let sent = match task.await {
                 Ok(sent) => sent.map_err(|error| error.to_string()),
@@ -102,8 +140,22 @@ impl Sent {
 impl Sending {
     fn start(region: &Region, plan: &Plan, begun: Option<Held>) -> Self {
         let (pieces, received) = mpsc::unbounded_channel();
-        let task = tokio::spawn(upload(region.clone(), plan.staging.clone(), begun, received));
-        Self { region: region.clone(), pieces, task: AbortOnDropHandle::new(task) }
+        let progress = Progress::default();
+        let task = tokio::spawn(upload(region.clone(), plan.staging.clone(), begun, received, progress.clone()));
+        let (sent, kept_waiting, task) = (0, Duration::ZERO, AbortOnDropHandle::new(task));
+        Self { region: region.clone(), pieces, progress, sent, kept_waiting, task }
+    }
+
+    /// Sends it a part, unless it has failed.
+    fn send(&mut self, piece: &Piece) -> Option<()> {
+        self.pieces.send(piece.clone()).ok()?;
+        self.sent += 1;
+        Some(())
+    }
+
+    /// Parts that it does not have yet.
+    fn left(&self) -> usize {
+        self.sent.saturating_sub(self.progress.taken.load(Ordering::Relaxed))
     }
 }
 
@@ -113,12 +165,13 @@ async fn upload(
     key: String,
     begun: Option<Held>,
     received: UnboundedReceiver<Piece>,
+    progress: Progress,
 ) -> Result<Held, StoreError> {
     let (upload, parts) = match begun {
         Some(begun) => begun,
         None => (patiently(&region, region.store.begin(&key, &ObjectHeaders::default())).await?, Vec::new()),
     };
-    match send(&region, &upload, parts, received).await {
+    match send(&region, &upload, parts, received, &progress).await {
         Ok(parts) => Ok((upload, parts)),
         Err(error) => {
             tracing::warn!(region = region.name, %error, "a region is left out of a copy");
@@ -133,17 +186,26 @@ async fn send(
     upload: &Upload,
     mut parts: Vec<Part>,
     mut received: UnboundedReceiver<Piece>,
+    progress: &Progress,
 ) -> Result<Vec<Part>, StoreError> {
     let mut sending = FuturesUnordered::new();
     let mut is_open = true;
     loop {
         tokio::select! {
+            () = progress.is_left_out.cancelled(), if is_open || !sending.is_empty() => {
+                drop(received);
+                settled(sending).await;
+                return Err(too_slow(region));
+            }
             piece = received.recv(), if is_open => match piece {
                 Some(piece) => sending.push(patiently(region, part(region, upload, piece))),
                 None => is_open = false,
             },
             Some(part) = sending.next() => match part {
-                Ok(part) => parts.push(part),
+                Ok(part) => {
+                    parts.push(part);
+                    progress.taken.fetch_add(1, Ordering::Relaxed);
+                }
                 // Those that arrive after the upload was given up would stay. What was not sent yet is let go at once: the
                 // other regions wait for its room.
                 Err(error) => {
@@ -164,11 +226,18 @@ async fn part(region: &Region, upload: &Upload, piece: Piece) -> Result<Part, St
 
 /// Waits for a region, but not for ever.
 async fn patiently<T>(region: &Region, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
-        let reason = format!("the region {} took longer than {PATIENCE:?}", region.name);
-        let bucket = buildhub_core::store::ObjectStore::describe(&region.store);
-        Err(StoreError::new(StoreErrorKind::Transient, "write a part to", bucket, reason))
-    })
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .unwrap_or_else(|_| Err(left_out(region, format!("the region {} took longer than {PATIENCE:?}", region.name))))
+}
+
+fn too_slow(region: &Region) -> StoreError {
+    left_out(region, format!("the region {} is much slower than another, and is copied to later", region.name))
+}
+
+fn left_out(region: &Region, reason: String) -> StoreError {
+    let bucket = buildhub_core::store::ObjectStore::describe(&region.store);
+    StoreError::new(StoreErrorKind::Transient, "write a part to", bucket, reason)
 }
 
 /// Gives an upload up. What cannot be given up now is the sweeper's.

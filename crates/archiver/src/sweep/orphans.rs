@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use buildhub_core::Deadline;
-use buildhub_core::store::{ObjectStore as _, StoreError};
+use buildhub_core::store::{Entry, ObjectStore as _, StoreError, StoreErrorKind, Unfinished};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{LEAST, Sweeper, Swept};
@@ -15,7 +15,7 @@ use crate::task::{Task, TaskError};
 /// The most of each that a turn looks at in one region.
 const MOST: usize = 1000;
 /// What is younger is left alone, whoever's it is: its task may be about to be written.
-const YOUNG: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const YOUNG: SignedDuration = SignedDuration::from_mins(10);
 /// How long after its end a lease may still be renewed.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -54,26 +54,53 @@ impl Sweeper {
     ) -> Result<(), OrphanError> {
         // Those by hidden keys come first, as `.` comes before letters and digits.
         for found in region.store.uploads("", MOST).await? {
-            let (key, begun) = (&found.upload.key, found.begun);
-            let is_orphan = if key.starts_with(INCOMING) {
-                self.is_orphan(key, begun, now, known).await?
-            } else {
-                self.is_left(key, begun, now, known).await?
-            };
-            if is_orphan {
-                tracing::info!(region = region.name, key = found.upload.key, "an upload is nobody's, and aborted");
-                region.store.abort(&found.upload).await?;
-                swept.aborted += 1;
+            match self.sweep_upload(region, &found, now, known).await {
+                Ok(is_aborted) => swept.aborted += u64::from(is_aborted),
+                Err(error) => swept.passed_over(region, &found.upload.key, error)?,
             }
         }
         for entry in region.store.list_after(INCOMING, "", MOST).await? {
-            if self.is_orphan(&entry.key, entry.attributes.last_modified, now, known).await? {
-                tracing::info!(region = region.name, key = entry.key, "a hidden object is nobody's, and removed");
-                region.store.delete(&entry.key).await?;
-                swept.deleted += 1;
+            match self.sweep_object(region, &entry, now, known).await {
+                Ok(is_deleted) => swept.deleted += u64::from(is_deleted),
+                Err(error) => swept.passed_over(region, &entry.key, error)?,
             }
         }
         Ok(())
+    }
+
+    async fn sweep_upload(
+        &self,
+        region: &Region,
+        found: &Unfinished,
+        now: Timestamp,
+        known: &mut Known,
+    ) -> Result<bool, OrphanError> {
+        let (key, begun) = (&found.upload.key, found.begun);
+        let is_orphan = if key.starts_with(INCOMING) {
+            self.is_orphan(key, begun, now, known).await?
+        } else {
+            self.is_left(key, begun, now, known).await?
+        };
+        if is_orphan {
+            tracing::info!(region = region.name, key, "an upload is nobody's, and aborted");
+            region.store.abort(&found.upload).await?;
+        }
+        Ok(is_orphan)
+    }
+
+    async fn sweep_object(
+        &self,
+        region: &Region,
+        entry: &Entry,
+        now: Timestamp,
+        known: &mut Known,
+    ) -> Result<bool, OrphanError> {
+        let is_orphan = self.is_orphan(&entry.key, entry.attributes.last_modified, now, known).await?;
+        if is_orphan {
+            tracing::info!(region = region.name, key = entry.key, "a hidden object is nobody's, and removed");
+            region.store.delete(&entry.key).await?;
+        }
+        Ok(is_orphan)
     }
 
     async fn is_orphan(
@@ -125,6 +152,28 @@ impl Sweeper {
             known.insert(id.to_owned(), task);
         }
         Ok(known.get(id).and_then(Option::as_ref))
+    }
+}
+
+impl OrphanError {
+    /// Whether the next is likely to go the same way.
+    fn is_of_all(&self) -> bool {
+        match self {
+            Self::Store(error) => error.kind == StoreErrorKind::Transient,
+            Self::Task(error) => error.is_transient(),
+        }
+    }
+}
+
+impl Swept {
+    /// Counts one that could not be looked at or removed. The others do not wait for it, unless they would go the same way.
+    fn passed_over(&mut self, region: &Region, key: &str, error: OrphanError) -> Result<(), OrphanError> {
+        if error.is_of_all() {
+            return Err(error);
+        }
+        tracing::warn!(region = region.name, key, %error, "what may be nobody's cannot be looked at or removed");
+        self.faults += 1;
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use buildhub_core::Deadline;
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 
+use super::orphans::YOUNG;
 use super::{LEAST, Sweeper, Swept};
 use crate::task::{Due, LEASE, Stored, Task, TaskError};
 use crate::work::leftovers;
@@ -104,8 +105,10 @@ impl Sweeper {
                 if !self.tasks.remove(&stored).await? {
                     return Ok(Looked::Changed);
                 }
-                // What was on its way when its worker died may have come after all.
-                leftovers::clear(&self.regions, &stored.task).await;
+                // What was on its way when its worker died may have come after all. A worker of a task by the same name may
+                // have begun since.
+                let before = now.checked_sub(YOUNG).unwrap_or(Timestamp::MIN);
+                leftovers::clear(&self.regions, &stored.task, before).await;
                 Ok(Looked::Removed)
             }
         }

@@ -1,5 +1,7 @@
 //! Tasks as objects: read with their version, written on condition.
 
+use std::time::Duration;
+
 use buildhub_core::store::{SharedStore, StoreError, StoreErrorKind, Version};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,6 +11,10 @@ use super::Task;
 
 /// The largest task that is read.
 const LIMIT: usize = 4 << 20;
+
+/// How long the folder may take for one task. A lease is longer by far, so that its holder sees in time that it cannot be
+/// renewed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The folder of tasks.
 #[derive(Debug, Clone)]
@@ -65,7 +71,7 @@ impl Tasks {
     /// The task of that name.
     pub async fn load(&self, id: &str) -> Result<Option<Stored>, TaskError> {
         let key = key(id);
-        match self.store.read(&key, LIMIT).await {
+        match self.patiently("read", &key, self.store.read(&key, LIMIT)).await {
             Ok(found) => {
                 let unreadable = |error: serde_json::Error| TaskError::Unreadable {
                     object: format!("{}{key}", self.store.describe()),
@@ -101,18 +107,22 @@ impl Tasks {
 
     /// Makes a task, unless there is one of its name; whether it did.
     pub async fn create(&self, task: &Task) -> Result<bool, TaskError> {
-        Ok(self.store.create(&key(&task.id), bytes(task)).await?)
+        let key = key(&task.id);
+        Ok(self.patiently("write", &key, self.store.create(&key, bytes(task))).await?)
     }
 
     /// Writes a task over the version that was read. `None` when somebody else was quicker.
     pub async fn replace(&self, stored: &Stored, task: Task) -> Result<Option<Stored>, TaskError> {
-        let version = self.store.replace(&key(&stored.task.id), bytes(&task), &stored.version).await?;
+        let key = key(&stored.task.id);
+        let replace = self.store.replace(&key, bytes(&task), &stored.version);
+        let version = self.patiently("write", &key, replace).await?;
         Ok(version.map(|version| Stored { task, version }))
     }
 
     /// Removes a task, as long as it is the version that was read; whether it did.
     pub async fn remove(&self, stored: &Stored) -> Result<bool, TaskError> {
-        Ok(self.store.remove(&key(&stored.task.id), &stored.version).await?)
+        let key = key(&stored.task.id);
+        Ok(self.patiently("remove", &key, self.store.remove(&key, &stored.version)).await?)
     }
 
     /// The ids of tasks behind `after`, in order, with when each was written last: `limit` of them at most. Fewer mean that
@@ -120,6 +130,19 @@ impl Tasks {
     pub(crate) async fn ids(&self, after: &str, limit: usize) -> Result<Vec<(String, Timestamp)>, TaskError> {
         let found = self.store.list_after("", after, limit).await?;
         Ok(found.into_iter().map(|entry| (entry.key, entry.attributes.last_modified)).collect())
+    }
+
+    /// Waits for the folder, but not for ever.
+    async fn patiently<T>(
+        &self,
+        verb: &'static str,
+        key: &str,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
+            let object = format!("{}{key}", self.store.describe());
+            Err(StoreError::new(StoreErrorKind::Transient, verb, object, format!("no answer within {PATIENCE:?}")))
+        })
     }
 }
 

@@ -120,6 +120,10 @@ impl Job<'_> {
             CopyError::Damaged(_) => self.retry(FailureCode::SourceDamaged, error.to_string(), None).await,
             CopyError::Regions { reasons } => self.untaken("no region took it", &reasons).await,
             CopyError::Stopped => Ok(Outcome::Lost),
+            // Its reading had not the time that a worker has: the source took long to answer at all.
+            CopyError::OutOfTime { bytes, took } if self.had.is_some_and(|had| took < had / 2) => {
+                self.retry(FailureCode::SourceTooSlow, late(bytes, took), None).await
+            }
             CopyError::OutOfTime { bytes, took } => self.fail(FailureCode::SourceTooSlow, too_slow(bytes, took)).await,
             CopyError::Broken(_) => self.retry(FailureCode::WorkersLost, error.to_string(), None).await,
         }
@@ -213,6 +217,12 @@ pub(super) fn places(copied: &Copied) -> impl Iterator<Item = (String, Place)> {
         };
         (copied.region.clone(), place)
     })
+}
+
+/// What was reached in the time that was left.
+fn late(bytes: u64, took: Duration) -> String {
+    let seconds = took.as_secs();
+    format!("the source was so late to answer that {seconds} s were left to read it in, and {bytes} bytes came")
 }
 
 /// What was reached, and what would have been.

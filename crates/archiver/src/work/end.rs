@@ -129,3 +129,20 @@ fn wait(attempts: u32) -> Duration {
 pub(super) fn missing(places: &BTreeMap<String, Place>) -> usize {
     places.values().filter(|place| **place != Place::Done).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kept, row 19: the waits of the original, and then there is no other attempt.
+    #[test]
+    fn each_attempt_waits_longer_as_in_the_original() {
+        for (attempts, seconds) in [(1, 4..=7), (2, 16..=49), (3, 64..=343)] {
+            for _ in 0..200 {
+                let wait = wait(attempts).as_secs();
+                assert!(seconds.contains(&wait), "{wait} after {attempts}");
+            }
+        }
+        assert_eq!(crate::task::MAX_ATTEMPTS, 4);
+    }
+}

@@ -89,6 +89,8 @@ struct Job<'a> {
     hold: Hold,
     clock: Clock,
     deadline: Deadline,
+    /// How long there was for all of it, at its beginning.
+    had: Option<Duration>,
 }
 
 impl Worker {
@@ -118,7 +120,7 @@ impl Worker {
     /// Does what a message asks for; what became of it. An error means that the message is to come again.
     pub async fn handle(&self, message: &Message, now: Timestamp, deadline: Deadline) -> Result<Outcome, WorkError> {
         let owner = format!("{:016x}", fastrand::u64(..));
-        let clock = Clock::at(now);
+        let (clock, had) = (Clock::at(now), deadline.remaining());
         for _ in 0..ROUNDS {
             let Some(stored) = self.tasks.load(&message.task).await? else { return Ok(Outcome::Unknown) };
             let taken = match stored.task.take(message.generation, &owner, clock.now()) {
@@ -135,7 +137,7 @@ impl Worker {
             let is_first = stored.task.lease.is_none() && stored.task.attempts == 0 && stored.task.generation == 1;
             if let Some(stored) = self.tasks.replace(&stored, *taken).await? {
                 let hold = Hold::new(self.tasks.clone(), stored, owner);
-                let mut job = Job { worker: self, hold, clock, deadline };
+                let mut job = Job { worker: self, hold, clock, deadline, had };
                 if !is_first {
                     job.clear().await;
                 }
@@ -213,7 +215,7 @@ impl Job<'_> {
     /// Clears away what workers before this one left, in so far as the regions can be reached: the rest is the sweeper's.
     async fn clear(&self) {
         if self.task().pause.is_none() {
-            leftovers::clear(&self.worker.regions, self.task()).await;
+            leftovers::clear(&self.worker.regions, self.task(), Timestamp::MAX).await;
         }
     }
 }

@@ -59,6 +59,8 @@ enum Way {
     Hang,
     /// Says so many times that another was at it at the same moment.
     Conflict(usize),
+    /// Passes them on with so many bytes of their body a second.
+    Slow(usize),
     /// Denies, while a request that begins with this is on its way: its last byte is passed on when the upload was given up,
     /// or a second after the denial where it is not.
     DenyBefore(&'static str),
@@ -84,6 +86,11 @@ pub(crate) async fn west_that_hangs_at(step: &'static str) -> (Site, Denied) {
 /// the object at the same moment.
 pub(crate) async fn west_busy_at(step: &'static str, times: usize) -> (Site, Denied) {
     west_with(step, Way::Conflict(times)).await
+}
+
+/// A site whose requests go through a proxy that passes those whose head has `step` in it on with so many bytes a second.
+pub(crate) async fn west_slow_at(step: &'static str, pace: usize) -> (Site, Denied) {
+    west_with(step, Way::Slow(pace)).await
 }
 
 async fn west_with(step: &'static str, way: Way) -> (Site, Denied) {
@@ -223,6 +230,27 @@ async fn proxy(endpoint: String, step: &'static str, way: Way) -> (String, Denie
     (address, denied)
 }
 
+async fn pass_on_slowly(
+    mut client: TcpStream,
+    server: &str,
+    head: &str,
+    length: usize,
+    pace: usize,
+) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(server).await?;
+    server.write_all(head.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).await?;
+    let mut left = length;
+    let mut turn = tokio::time::interval(Duration::from_millis(20));
+    while left > 0 {
+        turn.tick().await;
+        let mut piece = vec![0; left.min(pace / 50)];
+        client.read_exact(&mut piece).await?;
+        server.write_all(&piece).await?;
+        left -= piece.len();
+    }
+    tokio::io::copy(&mut server, &mut client).await.map(drop)
+}
+
 async fn pass_on(mut client: TcpStream, server: String, step: &str, way: Way, seen: Denied) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -246,6 +274,7 @@ async fn pass_on(mut client: TcpStream, server: String, step: &str, way: Way, se
             Way::Deny | Way::DenyBefore(_) => "403 Forbidden",
             Way::Conflict(_) => "409 Conflict",
             Way::Hang => return std::future::pending().await,
+            Way::Slow(pace) => return pass_on_slowly(client, &server, &text, length, pace).await,
         };
         tokio::io::copy(&mut (&mut client).take(length as u64), &mut tokio::io::sink()).await?;
         let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");

@@ -238,6 +238,17 @@ fn every_state_is_told_as_the_older_archiver_did() {
     assert_eq!((sent_again.status().state, sent_again.status().status.as_str()), ("RETRY", text));
 }
 
+/// Those who wait see no way back while one worker hands over to the next.
+#[test]
+fn between_two_workers_it_is_as_far_as_the_first_one_came() {
+    let copied = Checkpoint { bytes: 16 << 20, regions: Vec::new(), is_all: false };
+    let paused = started().renewed(20 << 20, at(5)).paused(copied, "\"v1\"".into(), ".incoming/x".into(), at(10));
+    assert_eq!(paused.status().bytes, Some(16 << 20));
+    let Taken::Work(next) = paused.take(1, "two", at(11)) else { panic!("it is taken") };
+    assert_eq!((next.status().state, next.status().bytes), ("STARTED", Some(16 << 20)));
+    assert_eq!(next.renewed(30 << 20, at(12)).status().bytes, Some(30 << 20));
+}
+
 proptest::proptest! {
     #[test]
     fn whatever_happens_in_whatever_order_there_is_one_owner_and_attempts_are_few(

@@ -92,11 +92,22 @@ impl S3Store {
     /// end before). Nothing is sent, so whether there is such an object is not known. It carries a signature: it is not
     /// for logs.
     pub async fn presign_get(&self, key: &str, expires: Duration) -> Result<String, StoreError> {
-        let config = PresigningConfig::expires_in(expires).map_err(|error| {
-            StoreError::new(StoreErrorKind::Other, "sign the address of", self.url(key), error.to_string())
-        })?;
-        let signed = self.request(key).presigned(config).await;
+        let signed = self.request(key).presigned(self.presigning(key, expires)?).await;
         let signed = signed.map_err(|error| self.fault("sign the address of", key, &error))?;
         Ok(signed.uri().to_owned())
+    }
+
+    /// The same for who asks by `HEAD`: a signature is of one method (AWS, "Authenticating requests: using query parameters").
+    pub async fn presign_head(&self, key: &str, expires: Duration) -> Result<String, StoreError> {
+        let request = self.client.head_object().bucket(&self.bucket).key(self.full(key));
+        let signed = request.presigned(self.presigning(key, expires)?).await;
+        let signed = signed.map_err(|error| self.fault("sign the address of", key, &error))?;
+        Ok(signed.uri().to_owned())
+    }
+
+    fn presigning(&self, key: &str, expires: Duration) -> Result<PresigningConfig, StoreError> {
+        PresigningConfig::expires_in(expires).map_err(|error| {
+            StoreError::new(StoreErrorKind::Other, "sign the address of", self.url(key), error.to_string())
+        })
     }
 }
