@@ -280,6 +280,7 @@ async fn what_cannot_be_published_is_refused_with_the_reason_and_leaves_nothing(
 /// The key is a hash of the result, so all of it is on disk before anything is uploaded. Here there is room for what is
 /// uploaded and its files, and not for the archive beside these: twice the same nine megabytes, which zstd sees and xz,
 /// with a smaller window, does not.
+/// Pitfall 8: a name that is known at the end.
 #[tokio::test]
 async fn when_compression_fails_half_way_nothing_at_all_is_published() {
     let mut random = vec![0; 9 << 20];
@@ -439,6 +440,7 @@ impl Cloud {
     }
 }
 
+/// Pitfall 10: one after another.
 #[tokio::test]
 async fn a_daily_turn_publishes_what_changed_and_one_that_fails_leaves_the_others_alone() {
     let cloud = Cloud::new(&[]).await;

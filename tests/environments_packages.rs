@@ -83,6 +83,10 @@ impl Site {
                 .file(File::new("/etc/tool.conf", "a=b\n").directive("%config")),
             Recipe::new("ndk").file(File::new("/opt/ndk", "not to be passed on")),
             Recipe::new("needs-ndk").requires("ndk"),
+            Recipe::new("clash").file(File::new("/etc/tool.conf", "c=d\n")),
+            Recipe::new("owned").file(File::new("/srv/owned", "x").owner("somebody", "root")),
+            Recipe::new("chicken").requires("egg"),
+            Recipe::new("egg").requires("chicken"),
         ];
         let packages = workshop.build_with_sources(&recipes).unwrap();
         for (from, to) in [(workshop.packages().to_owned(), "repo"), (workshop.sources(), "sources")] {
@@ -198,6 +202,13 @@ async fn what_is_not_as_it_should_be_is_refused_and_nothing_is_published() {
     refused(folder, &build("needed.toml"), "ndk").await;
     site.define("absent.toml", "\"nothing-has-this\"", "");
     refused(folder, &build("absent.toml"), "nothing-has-this").await;
+    site.define("clash.toml", "\"settings\", \"clash\"", "");
+    refused(folder, &build("clash.toml"), "/etc/tool.conf of clash-1-1.x86_64 and of settings-1-1.x86_64 differ").await;
+    site.define("owned.toml", "\"owned\"", "");
+    refused(folder, &build("owned.toml"), "belongs to the user \"somebody\", and no package and no [[user]]").await;
+    // Two that require each other are no fault.
+    site.define("cycle.toml", "\"egg\"", "");
+    assert!(env(folder, &["build", "cycle.toml", "--output", "cycle"]).await.status.success());
     site.define("good.toml", "\"tool\"", LDCONFIG);
 
     // A package that is another than its repository says, and as long.
@@ -327,6 +338,154 @@ async fn packages_from_the_web_are_whole_or_nothing_is_published() {
     let addresses = lock["made_of"]["provenance"]["addresses"].as_object().unwrap();
     assert!(addresses.values().any(|address| *address == format!("{}repo/tool-1-1.x86_64.rpm", web.url())));
     assert_eq!(answer(folder, &["verify", "central/linux64/firefox", "--json"]).await["same"], true);
+}
+
+/// A root that a builder made: packages installed by rpm itself, with one of its keys, as a tar archive beside the definition.
+fn upload(folder: &Path, packages: &[&str]) {
+    let root = folder.join("builder");
+    let repo = folder.join("repo");
+    let files = packages.iter().map(|name| repo.join(format!("{name}-1-1.x86_64.rpm")));
+    let key = std::fs::read_dir(folder.join("keys")).unwrap().next().unwrap().unwrap().path();
+    let rpm = |args: &[&str], files: &[PathBuf]| {
+        let mut rpm = std::process::Command::new("rpm");
+        rpm.arg("--root").arg(&root).args(["--dbpath", "/var/lib/rpm", "--nosignature"]).args(args).args(files);
+        let output = rpm.output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", said(&output));
+    };
+    std::fs::create_dir_all(root.join("var/lib/rpm")).unwrap();
+    rpm(&["-i", "--noscripts"], &files.collect::<Vec<_>>());
+    rpm(&["--import"], &[key]);
+    let mut tar = std::process::Command::new("tar");
+    let output = tar.arg("-C").arg(&root).args(["-cf"]).arg(folder.join("root.tar")).arg(".").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+/// Source packages belong to what rpm installed in an uploaded root as they do to packages of repositories.
+#[tokio::test]
+async fn source_packages_of_an_uploaded_root_are_found_verified_and_published_beside_it() {
+    if std::process::Command::new("id").arg("-u").output().unwrap().stdout != b"0\n" {
+        println!("not root: rpm cannot install into a root, so this is not tested");
+        return;
+    }
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    upload(folder, &["tool", "lib", "settings", "ndk"]);
+    let define = |name: &str, policy: &str, sources: &str| {
+        let text = format!(
+            "[environment]\nsource = \"chroot-tar\"\narch = \"x86_64\"\nroot = \"root.tar\"\nsources = \"{policy}\"\n\
+             [[repo]]\nid = \"base\"\nurl = \"repo\"\n{sources}\n\
+             [[exclude]]\npackage = \"ndk\"\nreason = \"not redistributable\"\n\
+             [[label]]\nbranch = \"central\"\nplatform = \"linux64\"\nproduct = \"firefox\"\n"
+        );
+        std::fs::write(folder.join(name), text).unwrap();
+    };
+    let signed = format!("sources = \"sources\"\ngpg_keys = [\"sha256:{}\"]", site.key);
+    define("good.toml", "refuse", &signed);
+    define("without.toml", "refuse", "");
+    define("warned.toml", "warn", "");
+
+    // Refused, or said, as the definition has it.
+    refused(folder, &["build", "without.toml", "--output", "out"], "3 packages have no source package").await;
+    refused(folder, &["build", "without.toml", "--output", "out"], "`sources` of a `[[repo]]`").await;
+    assert!(!folder.join("out").exists());
+    let warned = env(folder, &["build", "warned.toml", "--output", "warned", "--json"]).await;
+    assert!(warned.status.success() && said(&warned).contains("source packages are missing"), "{}", said(&warned));
+    let built: Value = serde_json::from_slice(&warned.stdout).unwrap();
+    let list = std::fs::read(folder.join("warned").join(built["sources"].as_str().unwrap())).unwrap();
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    assert_eq!(
+        list["missing"],
+        json!(["lib-1-1.x86_64", "settings-1-1.x86_64", "tool-1-1.x86_64"]),
+        "no key is missed"
+    );
+
+    let good = answer(folder, &["build", "good.toml", "--output", "out", "--json"]).await;
+    assert_eq!(good["sha256"], built["sha256"], "sources are beside the archive, and not in it");
+    let shown = answer(folder, &["show", "central/linux64/firefox", "--json"]).await;
+    let sources = shown["made_of"]["identity"]["root_sources"].as_array().unwrap();
+    let files: Vec<_> = sources.iter().map(|source| source["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["lib-1-1.src.rpm", "settings-1-1.src.rpm", "tool-1-1.src.rpm"], "not the excluded one's");
+    for source in sources {
+        let published = folder.join(format!("out/srpms/{}.src.rpm", source["sha256"].as_str().unwrap()));
+        let original = folder.join("sources").join(source["file"].as_str().unwrap());
+        assert!(std::fs::read(published).unwrap() == std::fs::read(original).unwrap(), "{source}");
+        assert_eq!(source["signed_by"], json!([site.key]), "{source}");
+    }
+    let list = std::fs::read(folder.join("out").join(good["sources"].as_str().unwrap())).unwrap();
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    assert_eq!((list["missing"].clone(), list["sources"].as_array().unwrap().len()), (json!([]), 3));
+    let again = answer(folder, &["build", "good.toml", "--output", "out", "--json"]).await;
+    assert_eq!((&again["built"], &again["changed"]), (&json!(false), &json!(false)));
+    assert_eq!(answer(folder, &["verify", "central/linux64/firefox", "--json"]).await["same"], true);
+
+    // However their repository knows them.
+    site.know_by("sha512");
+    let known = answer(folder, &["build", "good.toml", "--output", "out", "--json"]).await;
+    assert_eq!((&known["lock"], &known["built"]), (&good["lock"], &json!(false)));
+    answer(folder, &["build", "good.toml", "--output", "by-sha512", "--json"]).await;
+    assert_eq!(std::fs::read_dir(folder.join("by-sha512/srpms")).unwrap().count(), 3);
+}
+
+/// Whatever is wrong with a source package, nothing is published; of a lock as of its definition.
+#[tokio::test]
+async fn a_source_package_that_is_damaged_or_gone_or_that_no_key_signed_is_refused() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    site.define("linux64.toml", "\"tool\"", LDCONFIG);
+    let build = ["build", "linux64.toml", "--output", "out"];
+    let source = folder.join("sources/tool-1-1.src.rpm");
+    let whole = std::fs::read(&source).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&source, &damaged).unwrap();
+    refused(folder, &build, "it was changed, or it is damaged").await;
+    std::fs::remove_file(&source).unwrap();
+    refused(folder, &build, "tool-1-1.src.rpm").await;
+
+    // Its repository knows nothing of it.
+    let index = || {
+        createrepo(&folder.join("sources"), Metadata::Gzip).unwrap();
+        site.signer.sign_file(&folder.join("sources/repodata/repomd.xml")).unwrap();
+    };
+    index();
+    refused(folder, &build, "1 packages have no source package").await;
+
+    // It is there, and signed by nobody, or by a stranger.
+    std::fs::write(&source, &whole).unwrap();
+    Signer::unsign_package(&source).unwrap();
+    index();
+    refused(folder, &build, "tool-1-1.x86_64 cannot be used: it is not signed").await;
+    assert!(env(folder, &["lock", "linux64.toml", "--output", "unsigned.json"]).await.status.success());
+    refused(folder, &["build", "unsigned.json", "--output", "out"], "it is not signed").await;
+    Signer::create("mallory", "ed25519").unwrap().sign_package(&source).unwrap();
+    index();
+    refused(folder, &build, "tool-1-1.x86_64 cannot be used: it is signed by the key").await;
+    assert!(!folder.join("out").exists());
+}
+
+/// Licences and source packages are published as the lock has them, which anybody may have written.
+#[tokio::test]
+async fn a_lock_that_says_another_licence_source_or_name_than_the_package_is_refused() {
+    let site = Site::new();
+    site.offer("1");
+    let folder = site.folder.path();
+    site.define("linux64.toml", "\"tool\"", LDCONFIG);
+    assert!(env(folder, &["lock", "linux64.toml", "--output", "good.json"]).await.status.success());
+    let good: Value = serde_json::from_slice(&std::fs::read(folder.join("good.json")).unwrap()).unwrap();
+    for (path, value, reason) in [
+        ("/identity/packages/2/licence", "Apache-2.0", "the licence of tool-1-1.x86_64 is \"Apache-2.0\""),
+        ("/identity/packages/2/source/file", "other-1-1.src.rpm", "the source package of tool-1-1.x86_64"),
+        ("/identity/packages/2/version", "2", "the name of tool-2-1.x86_64"),
+    ] {
+        let mut lock = good.clone();
+        *lock.pointer_mut(path).unwrap() = json!(value);
+        std::fs::write(folder.join("edited.json"), lock.to_string()).unwrap();
+        refused(folder, &["build", "edited.json", "--output", "out"], reason).await;
+    }
+    assert!(!folder.join("out").exists());
 }
 
 /// The program, and the libraries that it needs, as a package.

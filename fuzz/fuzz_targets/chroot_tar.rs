@@ -20,13 +20,13 @@ fuzz_target!(|upload: &[u8]| {
     identity.excludes.clear();
     let folder = std::env::temp_dir();
     let mut spool = Spool::create(&folder).unwrap();
-    let Ok(root) = chroot::read(upload, &identity, &LIMITS, &mut spool, &mut |_| {}) else { return };
+    let Ok(root) = chroot::read(upload, &identity, &LIMITS, &mut spool, &mut |_| Ok(())) else { return };
     let mut tar = Vec::new();
-    let (_, size) = archive::write_tar(&root.entries, &spool, &mut tar, &mut |_| {}).unwrap();
+    let (_, size) = archive::write_tar(&root.entries, &spool, &mut tar, &mut |_| Ok(())).unwrap();
     assert_eq!((size, size), (tar.len() as u64, archive::tar_size(&root.entries)));
     let mut again = Spool::create(&folder).unwrap();
     let limits = Limits { tar: 1 << 24, members: 10_000, names: 1 << 20 };
-    let read = chroot::read(tar.as_slice(), &identity, &limits, &mut again, &mut |_| {}).unwrap();
+    let read = chroot::read(tar.as_slice(), &identity, &limits, &mut again, &mut |_| Ok(())).unwrap();
     assert_eq!(without_places(read.entries), without_places(root.entries));
 });
 

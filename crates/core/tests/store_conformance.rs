@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use buildhub_core::store::{FolderStore, Listing, ObjectHeaders, S3Settings, SharedStore, StoreErrorKind, Stores};
 use buildhub_testkit::moto::Moto;
 use buildhub_testkit::s3::S3Server;
@@ -88,7 +90,7 @@ async fn creates_only_what_is_not_there(store: &SharedStore) {
     assert_eq!(read(store, "once/made").await, "third");
 }
 
-/// Small ones in one piece, large ones in parts: 40 MB are three.
+/// Small ones in one piece, large ones in parts: 40 MB are three. Who waits hears of all bytes that were sent, and of no more.
 async fn makes_objects_of_files_where_there_are_none(store: &SharedStore) {
     let folder = tempfile::tempdir().unwrap();
     let headers = ObjectHeaders { content_type: Some("application/x-xz".into()), ..ObjectHeaders::default() };
@@ -96,13 +98,20 @@ async fn makes_objects_of_files_where_there_are_none(store: &SharedStore) {
         let file = folder.path().join("file");
         let bytes: Vec<u8> = (0u32..).flat_map(u32::to_le_bytes).take(size).collect();
         std::fs::write(&file, &bytes).unwrap();
-        assert!(store.create_from(key, &file, &headers).await.unwrap());
+        let sent = AtomicU64::new(0);
+        let told = |more| {
+            sent.fetch_add(more, Ordering::Relaxed);
+        };
+        assert!(store.create_from(key, &file, &headers, &told).await.unwrap());
+        assert_eq!(sent.load(Ordering::Relaxed), size as u64);
         assert!(read(store, key).await == bytes, "{key} has all bytes in their order");
         std::fs::write(&file, b"others").unwrap();
-        assert!(!store.create_from(key, &file, &headers).await.unwrap());
+        assert!(!store.create_from(key, &file, &headers, &told).await.unwrap());
+        assert_eq!(sent.load(Ordering::Relaxed), size as u64);
         assert!(read(store, key).await == bytes, "{key} stays what it was");
     }
-    let error = store.create_from("files/never", &folder.path().join("missing"), &headers).await.unwrap_err();
+    let missing = folder.path().join("missing");
+    let error = store.create_from("files/never", &missing, &headers, &|_| {}).await.unwrap_err();
     assert!(error.to_string().contains("cannot"), "{error}");
     assert!(store.head("files/never").await.unwrap_err().is_not_found());
 }

@@ -54,7 +54,7 @@ fn assemble(tar: &Path, threads: NonZeroU32, out: &Path) {
     let folder = out.parent().unwrap();
     let read = |identity: &_, spool: &mut Spool| {
         let begun = Instant::now();
-        let root = chroot::read(File::open(tar).unwrap(), identity, &Limits::default(), spool, &mut |_| {});
+        let root = chroot::read(File::open(tar).unwrap(), identity, &Limits::default(), spool, &mut |_| Ok(()));
         (root, begun.elapsed())
     };
     let mut spool = Spool::create(folder).unwrap();
@@ -70,7 +70,7 @@ fn assemble(tar: &Path, threads: NonZeroU32, out: &Path) {
     let begun = Instant::now();
     let encoder = archive::encoder();
     let archive =
-        archive::write(&root.entries, &spool, &encoder, threads, File::create(out).unwrap(), &mut |_| {}).unwrap();
+        archive::write(&root.entries, &spool, &encoder, threads, File::create(out).unwrap(), &mut |_| Ok(())).unwrap();
     println!("compressed by {threads} threads: {}", speed(archive.tar_size, begun.elapsed()));
     println!("stated memory of the encoder: {} MB", archive::memory(&encoder, threads).unwrap() / 1_000_000);
 }

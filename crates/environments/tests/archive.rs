@@ -19,8 +19,11 @@ fn compress(entries: &Entries, spool: &Spool, threads: u32) -> (Archive, Vec<u8>
     let mut out = Vec::new();
     let threads = NonZeroU32::new(threads).unwrap();
     let mut done = 0;
-    let archive =
-        archive::write(entries, spool, &small_blocks(), threads, &mut out, &mut |bytes| done = bytes).unwrap();
+    let mut pulse = |bytes| {
+        done = bytes;
+        Ok(())
+    };
+    let archive = archive::write(entries, spool, &small_blocks(), threads, &mut out, &mut pulse).unwrap();
     assert_eq!((done, archive.size), (archive.tar_size, out.len() as u64));
     assert_eq!(archive.tar_size, archive::tar_size(entries));
     (archive, out)
@@ -59,7 +62,7 @@ fn one_lock_gives_the_same_bytes_with_any_number_of_threads() {
 
     // The tar by itself is the same, and what was read of it is read of it again.
     let mut plain = Vec::new();
-    let written = archive::write_tar(&root.entries, &spool, &mut plain, &mut |_| {}).unwrap();
+    let written = archive::write_tar(&root.entries, &spool, &mut plain, &mut |_| Ok(())).unwrap();
     assert_eq!(written, (first.tar_sha256, first.tar_size));
     let (again, _) = read(&plain, &identity()).unwrap();
     let without_place = |entries: Entries| {
@@ -102,7 +105,7 @@ fn a_tree_that_nobody_could_unpack_is_not_written() {
     let spool = Spool::create(&std::env::temp_dir()).unwrap();
     let path = |text: &str| Path::new(text.as_bytes()).unwrap();
     let entry = |kind| Entry { kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, capability: None };
-    let write = |entries: Entries| archive::write_tar(&entries, &spool, std::io::sink(), &mut |_| {});
+    let write = |entries: Entries| archive::write_tar(&entries, &spool, std::io::sink(), &mut |_| Ok(()));
 
     let no_folder = Entries::from([(path("a/b"), entry(Kind::File(Content::default())))]);
     assert!(matches!(write(no_folder), Err(ArchiveError::NoParent { .. })));
@@ -125,7 +128,7 @@ fn a_full_disk_is_an_error_that_says_so() {
     let tar = Tar::default().file("usr/large", &large()).end();
     let (root, spool) = read(&tar, &identity()).unwrap();
     let out = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let result = archive::write(&root.entries, &spool, &small_blocks(), NonZeroU32::MIN, out, &mut |_| {});
+    let result = archive::write(&root.entries, &spool, &small_blocks(), NonZeroU32::MIN, out, &mut |_| Ok(()));
     let error = result.unwrap_err().to_string();
     assert!(error.contains("No space left on device"), "{error}");
 }
@@ -144,7 +147,7 @@ fn root() -> (Entries, Spool) {
 }
 
 fn write_oci(entries: &Entries, spool: &Spool, folder: &std::path::Path) -> Oci {
-    archive::write_oci(entries, spool, "x86_64", 1_700_000_000, folder, &mut |_| {}).unwrap()
+    archive::write_oci(entries, spool, "x86_64", 1_700_000_000, folder, &mut |_| Ok(())).unwrap()
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn an_image_layout_is_the_same_bytes_each_time_and_names_nothing_before_it_is_th
 fn a_file_that_containers_would_take_for_a_removal_is_refused_in_an_image() {
     let (root, spool) = read(&Tar::default().file("usr/.wh.a", b"x").end(), &identity()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let error = archive::write_oci(&root.entries, &spool, "x86_64", 0, folder.path(), &mut |_| {}).unwrap_err();
+    let error = archive::write_oci(&root.entries, &spool, "x86_64", 0, folder.path(), &mut |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("/usr/.wh.a cannot be in a container's image"), "{error}");
 }
 
@@ -237,10 +240,10 @@ fn a_root_whose_headers_are_mixed_up_is_refused_or_written_as_it_was_read() {
         };
         taken += 1;
         let mut written = Vec::new();
-        archive::write_tar(&root.entries, &spool, &mut written, &mut |_| {}).unwrap();
+        archive::write_tar(&root.entries, &spool, &mut written, &mut |_| Ok(())).unwrap();
         let (again, other) = read(&written, &identity()).unwrap();
         let mut twice = Vec::new();
-        archive::write_tar(&again.entries, &other, &mut twice, &mut |_| {}).unwrap();
+        archive::write_tar(&again.entries, &other, &mut twice, &mut |_| Ok(())).unwrap();
         assert!(written == twice);
     }
     assert!(taken > 100 && refused > 100, "{taken} {refused}");

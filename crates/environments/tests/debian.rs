@@ -16,7 +16,7 @@ use buildhub_testkit::environments::debian_root;
 use roots::{exclude, identity, is_root, run};
 
 fn upload(tar: &Path, identity: &Identity, spool: &mut Spool) -> Result<Root, ChrootError> {
-    chroot::read(File::open(tar).unwrap(), identity, &Limits::default(), spool, &mut |_| {})
+    chroot::read(File::open(tar).unwrap(), identity, &Limits::default(), spool, &mut |_| Ok(()))
 }
 
 /// Compressed quickly; the preset changes nothing else.
@@ -24,7 +24,7 @@ fn write(root: &Root, spool: &Spool, threads: u32, name: &Path) -> Archive {
     let encoder = Encoder { preset: 0, ..archive::encoder() };
     let out = File::create(name).unwrap();
     let threads = NonZeroU32::new(threads).unwrap();
-    archive::write(&root.entries, spool, &encoder, threads, out, &mut |_| {}).unwrap()
+    archive::write(&root.entries, spool, &encoder, threads, out, &mut |_| Ok(())).unwrap()
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub use versioned::{Version, Versioned};
 /// A store that is shared between tasks.
 pub type SharedStore = Arc<dyn ObjectStore>;
 
+/// Who hears how many more bytes were sent.
+pub type Sent<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
 /// A flat space of keys with bytes behind them.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync {
@@ -51,8 +54,15 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
 
     /// Writes an object from a file, as [`ObjectStore::create`] does, whatever its size, in bounded memory: S3 takes a
     /// large one in parts, of which nobody sees any before all are there. What is there already is not sent. A folder
-    /// keeps no headers. The file must stay as it is meanwhile.
-    async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError>;
+    /// keeps no headers. The file must stay as it is meanwhile. `sent` hears of each piece that is there how many bytes it
+    /// has; nothing of what was there already.
+    async fn create_from(
+        &self,
+        key: &str,
+        file: &Path,
+        headers: &ObjectHeaders,
+        sent: Sent<'_>,
+    ) -> Result<bool, StoreError>;
 
     /// Reads an object whole, with the version of it that was read. `NotFound` when there is none, `TooLarge` when it has
     /// more than `limit` bytes.

@@ -21,6 +21,7 @@ pub use encoder::{encoder, has, memory, threads_within};
 pub use oci::{Oci, OciError, write_oci};
 
 use crate::lock::Encoder;
+use crate::progress::Pulse;
 use crate::tree::{Entries, Path, Spool};
 use hashing::Hashing;
 
@@ -87,7 +88,7 @@ pub enum ArchiveError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The archive cannot be written.
+    /// The archive cannot be written, or whoever waits broke it off.
     #[error("the archive cannot be written after {at} bytes of tar: {source}; is there room for it?")]
     Write {
         /// How much of the tar there was.
@@ -97,7 +98,7 @@ pub enum ArchiveError {
     },
 }
 
-/// Writes the tree, compressed as the lock says, to `out`, and tells what was written. `progress` hears how many bytes of
+/// Writes the tree, compressed as the lock says, to `out`, and tells what was written. `pulse` hears how many bytes of
 /// the tar are done; [`tar_size`] is all of them.
 ///
 /// Memory is that of the encoder, [`memory`], whatever the tree.
@@ -107,11 +108,11 @@ pub fn write<W: Write>(
     encoder: &Encoder,
     threads: NonZeroU32,
     out: W,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<Archive, ArchiveError> {
     let compressed = encoder::start(encoder, threads, Hashing::new(out))?;
     let mut tar = Hashing::new(compressed);
-    write::tar(entries, spool, &mut tar, progress)?;
+    write::tar(entries, spool, &mut tar, pulse)?;
     let (compressed, tar_sha256, tar_size) = tar.end();
     let failed = |source| ArchiveError::Write { at: tar_size, source };
     let mut file = compressed.finish().map_err(failed)?;
@@ -125,10 +126,10 @@ pub fn write_tar<W: Write>(
     entries: &Entries,
     spool: &Spool,
     out: W,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<(String, u64), ArchiveError> {
     let mut tar = Hashing::new(out);
-    write::tar(entries, spool, &mut tar, progress)?;
+    write::tar(entries, spool, &mut tar, pulse)?;
     let at = tar.written();
     tar.flush().map_err(|source| ArchiveError::Write { at, source })?;
     let (_, sha256, size) = tar.end();

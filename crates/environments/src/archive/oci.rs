@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ArchiveError, write_tar};
 use crate::digest::hex;
+use crate::progress::Pulse;
 use crate::tree::{Entries, Path, Spool};
 
 /// Where an image layout keeps what has a digest.
@@ -64,21 +65,21 @@ pub enum OciError {
 }
 
 /// Writes the tree as an image layout into `folder`, which is made. `arch` is rpm's name of the architecture; `created` is
-/// the time that the image tells, in seconds since 1970.
+/// the time that the image tells, in seconds since 1970. `pulse` hears how many bytes of the layer are written.
 pub fn write_oci(
     entries: &Entries,
     spool: &Spool,
     arch: &str,
     created: i64,
     folder: &FilePath,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<Oci, OciError> {
     if let Some(path) = entries.keys().find(|path| is_whiteout(path)) {
         return Err(OciError::Whiteout(path.clone()));
     }
     let created = Timestamp::from_second(created).map_err(|_| OciError::Time(created))?;
     let mut layout = Layout { folder, files: Vec::new() };
-    let (layer_sha256, layer_size) = layout.layer(entries, spool, progress)?;
+    let (layer_sha256, layer_size) = layout.layer(entries, spool, pulse)?;
     let platform = platform(arch);
     let mut config = json!({
         "config": {},
@@ -134,17 +135,12 @@ struct Layout<'a> {
 
 impl Layout<'_> {
     /// Writes the layer, whose digest is known only then.
-    fn layer(
-        &mut self,
-        entries: &Entries,
-        spool: &Spool,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<(String, u64), OciError> {
+    fn layer(&mut self, entries: &Entries, spool: &Spool, pulse: &mut Pulse<'_>) -> Result<(String, u64), OciError> {
         let blobs = self.folder.join(BLOBS);
         fs::create_dir_all(&blobs).map_err(failed(&blobs))?;
         let unnamed = blobs.join("layer");
         let file = File::create(&unnamed).map_err(failed(&unnamed))?;
-        let (sha256, size) = write_tar(entries, spool, BufWriter::with_capacity(1 << 20, file), progress)?;
+        let (sha256, size) = write_tar(entries, spool, BufWriter::with_capacity(1 << 20, file), pulse)?;
         let name = blobs.join(&sha256);
         fs::rename(&unnamed, &name).map_err(failed(&name))?;
         self.files.push(FilePath::new(BLOBS).join(&sha256));

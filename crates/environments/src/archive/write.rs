@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use super::ArchiveError;
 use super::hashing::Hashing;
+use crate::progress::Pulse;
 use crate::tar::{BLOCK, Member, kind, padding};
 use crate::tree::{Content, Entries, Entry, Kind, Path, Spool};
 
@@ -15,19 +16,18 @@ pub(super) fn tar<W: Write>(
     entries: &Entries,
     spool: &Spool,
     out: &mut Hashing<W>,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<(), ArchiveError> {
     for (path, entry) in entries {
         check(entries, path, entry)?;
         put(out, &header(path, entry))?;
         if let Kind::File(content) = entry.kind {
-            contents(path, content, spool, out, progress)?;
+            contents(path, content, spool, out, pulse)?;
         }
-        progress(out.written());
+        beat(out, pulse)?;
     }
     put(out, &[0; END])?;
-    progress(out.written());
-    Ok(())
+    beat(out, pulse)
 }
 
 /// The size of all of it.
@@ -77,7 +77,7 @@ fn contents<W: Write>(
     content: Content,
     spool: &Spool,
     out: &mut Hashing<W>,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<(), ArchiveError> {
     let mut reader = spool.read(content);
     let mut buffer = [0; 16 << 10];
@@ -89,10 +89,15 @@ fn contents<W: Write>(
             Err(source) => return Err(ArchiveError::Read { path: path.clone(), source }),
         };
         put(out, buffer.get(..read).unwrap_or_default())?;
-        progress(out.written());
+        beat(out, pulse)?;
     }
     let padding = usize::try_from(padding(content.size)).unwrap_or_default();
     put(out, [0; BLOCK].get(..padding).unwrap_or_default())
+}
+
+fn beat<W: Write>(out: &Hashing<W>, pulse: &mut Pulse<'_>) -> Result<(), ArchiveError> {
+    let at = out.written();
+    pulse(at).map_err(|source| ArchiveError::Write { at, source })
 }
 
 fn put<W: Write>(out: &mut Hashing<W>, bytes: &[u8]) -> Result<(), ArchiveError> {

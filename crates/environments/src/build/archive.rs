@@ -39,8 +39,7 @@ pub(super) async fn write(
     let (file, key) = (path.clone(), lock.key()?);
     let oci = identity.oci.then(|| work.fresh("image"));
     let image = oci.clone();
-    let (sender, mut done) = tokio::sync::watch::channel((0, 0));
-    let writing = compute(deadline, move || {
+    let writing = compute(deadline, progress, move |watch| {
         let components = legal::components(&identity, &tree.entries, &tree.spool)?;
         let created = created(&identity, &tree.entries);
         // First, since a definition may refuse what they say.
@@ -48,25 +47,18 @@ pub(super) async fn write(
         let disk = |source| BuildError::Disk { path: file.display().to_string(), source };
         let out = BufWriter::with_capacity(1 << 20, Cut::new(File::create(&file).map_err(disk)?, deadline));
         let total = archive::tar_size(&tree.entries);
-        let mut advance = |done| {
-            let _ = sender.send((done, total));
-        };
-        let made = archive::write(&tree.entries, &tree.spool, &identity.encoder, threads, out, &mut advance)?;
-        if let Some(folder) = &image {
-            archive::write_oci(&tree.entries, &tree.spool, &identity.arch, created, folder, &mut |_| {})?;
-        }
-        Ok((made, documents))
+        let mut pulse = watch.step("compressing", Some(total));
+        let made = archive::write(&tree.entries, &tree.spool, &identity.encoder, threads, out, &mut pulse)?;
+        Ok((made, documents, tree, identity, (created, total)))
     });
-    tokio::pin!(writing);
-    let (made, documents) = loop {
-        tokio::select! {
-            made = &mut writing => break made?,
-            Ok(()) = done.changed() => {
-                let (done, total) = *done.borrow_and_update();
-                progress.at("compressing", done, Some(total));
-            }
-        }
-    };
+    let (made, documents, tree, identity, (created, total)) = writing.await?;
+    if let Some(folder) = image {
+        let writing = compute(deadline, progress, move |watch| {
+            let mut pulse = watch.step("writing the image", Some(total));
+            Ok(archive::write_oci(&tree.entries, &tree.spool, &identity.arch, created, &folder, &mut pulse)?)
+        });
+        writing.await?;
+    }
     let Documents { licences, sbom, sources, missing } = documents;
     if !missing.is_empty() {
         tracing::warn!(

@@ -1,27 +1,29 @@
 //! The source `chroot-tar`: a root that a builder uploaded.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::BufReader;
 use std::num::NonZeroU32;
 
 use buildhub_core::Deadline;
 use buildhub_core::store::Location;
 
 use super::archive::Tree;
-use super::cut::{Cut, compute};
+use super::cut::compute;
 use super::needs::in_memory;
 use super::{BuildError, Builder, Order, Workspace};
-use crate::chroot;
+use crate::chroot::{self, Root};
+use crate::legal::ComponentsError;
 use crate::lock::Lock;
 use crate::places::Address;
 use crate::progress::Progress;
+use crate::rpmdb;
 use crate::tree::{Spool, add_missing_parents, repositories};
 
 /// The most bytes of an upload.
 const UPLOAD: u64 = 8 << 30;
 
 impl Builder {
-    /// Which root it is. Where the definition says its hash, nothing is read.
+    /// Which root it is. Where the definition says its hash, and names no repository of sources, nothing is read.
     pub(super) async fn find_root(
         &self,
         order: &Order,
@@ -40,7 +42,32 @@ impl Builder {
         };
         lock.provenance.addresses.insert(sha256.clone(), address.to_string());
         lock.identity.root_sha256 = Some(sha256);
+        if order.definition.repos.iter().any(|repo| repo.sources.is_some()) {
+            let wanted = self.built_from(lock, &address, work, progress).await?;
+            let found = Box::pin(self.find_sources(order, lock, &wanted, work, progress)).await?;
+            lock.identity.root_sources = found.into_values().collect();
+        }
         Ok(())
+    }
+
+    /// The files' names of the source packages that what rpm installed in the root was built from. Only the root tells, so
+    /// it is fetched for that.
+    async fn built_from(
+        &self,
+        lock: &Lock,
+        address: &Address,
+        work: &mut Workspace,
+        progress: &dyn Progress,
+    ) -> Result<BTreeSet<String>, BuildError> {
+        let deadline = work.deadline;
+        let threads = self.needs_of_root(lock, address).await?.check(&self.means, deadline)?;
+        let rpmdb = lock.identity.rpmdb.clone();
+        self.read_root(lock, work, threads, deadline, progress, move |root, spool| {
+            let installed = rpmdb::list(&root.entries, &spool, &rpmdb).map_err(ComponentsError::from)?;
+            let packages = installed.into_iter().flatten().filter(|record| !record.is_key());
+            Ok(packages.filter_map(|record| record.source).collect())
+        })
+        .await
     }
 
     async fn fetch_root(
@@ -75,6 +102,29 @@ impl Builder {
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<Tree, BuildError> {
+        let identity = lock.identity.clone();
+        let tree = self.read_root(lock, work, threads, deadline, progress, move |mut root, mut spool| {
+            let mtime = identity.clamp_time.unwrap_or_default();
+            repositories::rewrite(&mut root.entries, &mut spool, &identity.mirrors, mtime)?;
+            add_missing_parents(&mut root.entries, mtime);
+            tracing::info!(left_out = ?root.left_out, files = root.entries.len(), "the root is read");
+            Ok(Tree { entries: root.entries, spool })
+        });
+        let tree = tree.await?;
+        lock.identity.root_sha256.iter().for_each(|sha256| work.drop_file(sha256));
+        Ok(tree)
+    }
+
+    /// Reads the root, fetched where it is not here yet, and makes something of it on the same thread.
+    async fn read_root<T: Send + 'static>(
+        &self,
+        lock: &Lock,
+        work: &mut Workspace,
+        threads: NonZeroU32,
+        deadline: Deadline,
+        progress: &dyn Progress,
+        make: impl FnOnce(Root, Spool) -> Result<T, BuildError> + Send + 'static,
+    ) -> Result<T, BuildError> {
         let (sha256, address) = located(lock)?;
         if work.has(&sha256).is_none() {
             let found = self.fetch_root(&address, work, progress).await?;
@@ -87,22 +137,15 @@ impl Builder {
         // Without one, the limits of a root are the limit.
         let most = self.means.disk.unwrap_or(u64::MAX);
         let limits = in_memory(&identity.encoder, threads, &self.means);
-        progress.at("reading the root", 0, None);
-        let tree = compute(deadline, move || {
-            let open = File::open(&path);
-            let file = open.map_err(|source| BuildError::Disk { path: path.display().to_string(), source })?;
-            let upload = BufReader::with_capacity(1 << 20, Cut::new(file, deadline));
+        let reading = compute(deadline, progress, move |watch| {
+            let failed = |source| BuildError::Disk { path: path.display().to_string(), source };
+            let file = File::open(&path).map_err(failed)?;
+            let size = file.metadata().map_err(failed)?.len();
             let mut spool = Spool::create(&folder)?.at_most(most);
-            let mut root = chroot::read(upload, &identity, &limits, &mut spool, &mut |_| {})?;
-            let mtime = identity.clamp_time.unwrap_or_default();
-            repositories::rewrite(&mut root.entries, &mut spool, &identity.mirrors, mtime)?;
-            add_missing_parents(&mut root.entries, mtime);
-            tracing::info!(left_out = ?root.left_out, files = root.entries.len(), "the root is read");
-            Ok(Tree { entries: root.entries, spool })
+            let mut pulse = watch.step("reading the root", Some(size));
+            make(chroot::read(file, &identity, &limits, &mut spool, &mut pulse)?, spool)
         });
-        let tree = tree.await?;
-        work.drop_file(&sha256);
-        Ok(tree)
+        reading.await
     }
 }
 

@@ -36,6 +36,21 @@ pub enum BuildError {
         /// What it should hash to.
         expected: String,
     },
+    /// A package says of itself what the lock does not.
+    #[error(
+        "the lock says that the {what} of {package} is {lock:?}, and the package says {header:?}: its repository's metadata \
+         are not of this package, or the lock was edited; lock the definition again"
+    )]
+    Unlike {
+        /// The package, as the lock calls it.
+        package: String,
+        /// What differs.
+        what: &'static str,
+        /// What its header says.
+        header: String,
+        /// What the lock says.
+        lock: String,
+    },
     /// The lock says not where something is.
     #[error("the lock does not say where the file {sha256} is ([provenance] addresses): lock the definition again")]
     Nowhere {
@@ -96,7 +111,7 @@ pub enum BuildError {
     },
     /// There was less time than it took.
     #[error(
-        "the time was over before the environment was made; nothing of it is published, and the next run begins anew"
+        "the time was over before all of it was done; whatever is published is whole, and the next run goes on from there"
     )]
     Late,
     /// The definition cannot be resolved.

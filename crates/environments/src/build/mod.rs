@@ -8,8 +8,9 @@
 //!                            tree ──► archive (and image) ──► papers ──► publication
 //! ```
 //!
-//! Everything lies in a [`Workspace`], a folder that goes with its value. What computes runs on blocking threads, and asks
-//! as it writes whether its time is over.
+//! Everything lies in a [`Workspace`], a folder that goes with its value. What computes runs on blocking threads, tells how far
+//! it is, and asks each time whether its time is over; what waits is dropped then. Both end before the list is written, so
+//! that work that was broken off has published nothing.
 
 mod archive;
 mod chroot;
@@ -73,6 +74,7 @@ impl Builder {
         progress: &dyn Progress,
     ) -> Result<Artefacts, BuildError> {
         crate::archive::has(&lock.identity.encoder)?;
+        work.deadline = deadline;
         let needs = self.needs(lock, work).await?;
         let threads: NonZeroU32 = needs.check(&self.means, deadline)?;
         tracing::info!(lock = lock.key()?, ?needs, threads, "building");
@@ -85,3 +87,6 @@ impl Builder {
         Ok(made)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What an environment needs, told before the work by sizes that are known, and rules of thumb.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::num::NonZeroU32;
@@ -44,6 +45,8 @@ pub struct Needs {
     pub files: u64,
     /// Bytes of source packages that are published beside it.
     pub sources: u64,
+    /// What of them is here from the beginning: they were fetched for their SHA-256 when the definition was locked.
+    pub kept: u64,
     /// Whether there is an image beside the archive.
     pub image: bool,
     /// What compresses.
@@ -63,6 +66,7 @@ impl Builder {
         Ok(Needs {
             files: provenance.installed.unwrap_or(needs.files),
             sources: provenance.sources.unwrap_or_default(),
+            kept: sources_here(lock, work),
             ..needs
         })
     }
@@ -85,6 +89,13 @@ fn root_is_compressed(lock: &Lock, work: &Workspace) -> bool {
     lock.provenance.addresses.get(sha256).is_none_or(|address| is_compressed_by_name(address))
 }
 
+/// Bytes of source packages that were fetched already.
+fn sources_here(lock: &Lock, work: &Workspace) -> u64 {
+    let hashes: BTreeSet<_> = lock.identity.source_packages().filter_map(|source| source.sha256.as_deref()).collect();
+    let sizes = hashes.into_iter().filter_map(|sha256| Some(std::fs::metadata(work.has(sha256)?).ok()?.len()));
+    sizes.fold(0, u64::saturating_add)
+}
+
 fn is_compressed_by_name(address: &str) -> bool {
     address.strip_suffix(".tar").is_none()
 }
@@ -94,7 +105,12 @@ impl Needs {
     fn of(lock: &Lock, fetched: u64, compressed: bool) -> Self {
         let Identity { oci, encoder, .. } = &lock.identity;
         let files = if compressed { fetched.saturating_mul(EXPANSION) } else { fetched };
-        Self { fetched, compressed, files, sources: 0, image: *oci, encoder: encoder.clone() }
+        Self { fetched, compressed, files, sources: 0, kept: 0, image: *oci, encoder: encoder.clone() }
+    }
+
+    /// The same, where so many bytes of source packages are here from now on.
+    pub(super) fn keeping(self, kept: u64) -> Self {
+        Self { kept, ..self }
     }
 
     /// Bytes of the archive, at most: what does not shrink in packages does not here.
@@ -104,13 +120,14 @@ impl Needs {
     }
 
     /// Bytes of disk at the moment when most is there: what was fetched and its files; or files, archive and image, which
-    /// is not compressed; or archive, image and source packages.
+    /// is not compressed; or archive, image and source packages. Source packages that are here already are there all the
+    /// time.
     pub fn disk(&self) -> u64 {
         let image = if self.image { self.files } else { 0 };
         let made = self.archive().saturating_add(image);
         let moments = [
-            self.files.saturating_add(self.fetched),
-            self.files.saturating_add(made),
+            self.files.saturating_add(self.fetched).saturating_add(self.kept),
+            self.files.saturating_add(made).saturating_add(self.kept),
             self.sources.saturating_add(made),
         ];
         moments.into_iter().max().unwrap_or_default()
@@ -198,7 +215,7 @@ mod tests {
     }
 
     fn needs(fetched: u64, files: u64) -> Needs {
-        Needs { fetched, compressed: true, files, sources: 0, image: false, encoder: archive::encoder() }
+        Needs { fetched, compressed: true, files, sources: 0, kept: 0, image: false, encoder: archive::encoder() }
     }
 
     #[test]
@@ -208,6 +225,12 @@ mod tests {
         assert_eq!(Needs { fetched: 900, ..needs.clone() }.disk(), 1000 + 900, "packages that do not shrink");
         assert_eq!(Needs { image: true, ..needs.clone() }.disk(), 1000 + 400 + 1000);
         assert_eq!(Needs { sources: 5000, ..needs.clone() }.disk(), 400 + 5000, "its files are gone by then");
+        let known_by_other_hashes = Needs { sources: 500, kept: 500, ..needs.clone() };
+        assert_eq!(
+            known_by_other_hashes.disk(),
+            1000 + 400 + 500,
+            "source packages that were fetched for their hashes"
+        );
         assert_eq!(Needs { fetched: 1000, compressed: false, ..needs }.disk(), 2000, "a root that is not compressed");
     }
 
@@ -256,7 +279,7 @@ mod tests {
         let tar = root(MEMBERS, &Limits::default());
         let read = |limits: Limits| {
             let mut spool = Spool::create(&std::env::temp_dir()).unwrap();
-            chroot::read(tar.as_slice(), &identity, &limits, &mut spool, &mut |_| {})
+            chroot::read(tar.as_slice(), &identity, &limits, &mut spool, &mut |_| Ok(()))
         };
         let mut done = None;
         let memory = allocation_counter::measure(|| done = Some(read(Limits::default()))).bytes_max;

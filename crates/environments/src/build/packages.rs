@@ -16,14 +16,15 @@ use super::cut::compute;
 use super::hashes::Known;
 use super::needs::{for_metadata, for_packages};
 use super::{BuildError, Builder, Order, Workspace};
+use crate::definition::Repo;
 use crate::keys::Keys;
-use crate::lock::Lock;
+use crate::lock::{Lock, Package};
 use crate::places::{Address, FetchError};
 use crate::progress::Progress;
 use crate::repo;
 use crate::rpm;
 use crate::solve::{self, Chosen, Resolved};
-use crate::tree::{Spool, merge};
+use crate::tree::{MergeError, Spool, merge};
 
 /// Packages that are fetched at the same time.
 pub(super) const WINDOW: usize = 6;
@@ -60,7 +61,14 @@ impl Builder {
             package.sha256.clone_from(&chosen.package.sha256);
             lock.provenance.addresses.insert(package.sha256.clone(), chosen.address.to_string());
         }
-        Box::pin(self.find_sources(order, lock, work, progress)).await
+        let wanted = lock.identity.source_packages().map(|source| source.file.clone()).collect();
+        let found = Box::pin(self.find_sources(order, lock, &wanted, work, progress)).await?;
+        for source in lock.identity.packages.iter_mut().filter_map(|package| package.source.as_mut()) {
+            if let Some(at_hand) = found.get(&source.file) {
+                source.clone_from(at_hand);
+            }
+        }
+        Ok(())
     }
 
     /// The SHA-256 of packages whose repository knows them by another checksum.
@@ -91,14 +99,25 @@ impl Builder {
     async fn trust(&self, order: &Order, resolved: &Resolved, lock: &mut Lock) -> Result<(), BuildError> {
         let mut signers = BTreeMap::new();
         for repo in order.definition.repos.iter().filter(|repo| !repo.gpg_keys.is_empty()) {
-            let files = repo::key_files(repo, &self.places, &order.beside).await.map_err(Box::new)?;
-            signers.insert(repo.id.as_str(), files.keys().cloned().collect::<Vec<_>>());
-            lock.provenance.keys.extend(files.into_iter().map(|(sha256, file)| (sha256, BASE64_STANDARD.encode(file))));
+            signers.insert(repo.id.as_str(), self.keep_keys(repo, order, lock).await?);
         }
         for (chosen, package) in resolved.packages.iter().zip(&mut lock.identity.packages) {
             package.signed_by = signers.get(chosen.repository.as_str()).cloned().unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Puts the files of a repository's keys into the lock; their names.
+    pub(super) async fn keep_keys(
+        &self,
+        repo: &Repo,
+        order: &Order,
+        lock: &mut Lock,
+    ) -> Result<Vec<String>, BuildError> {
+        let files = repo::key_files(repo, &self.places, &order.beside).await.map_err(Box::new)?;
+        let names = files.keys().cloned().collect();
+        lock.provenance.keys.extend(files.into_iter().map(|(sha256, file)| (sha256, BASE64_STANDARD.encode(file))));
+        Ok(names)
     }
 
     /// The packages as a tree.
@@ -114,12 +133,15 @@ impl Builder {
         let (identity, folder) = (lock.identity.clone(), work.path().to_owned());
         let most = self.means.disk.unwrap_or(FILES);
         let memory = for_packages(&identity.encoder, threads, &self.means);
-        progress.at("merging packages", 0, None);
-        let tree = compute(deadline, move || {
+        let total = lock.identity.packages.iter().map(|package| package.size).fold(0, u64::saturating_add);
+        let tree = compute(deadline, progress, move |watch| {
+            let mut pulse = watch.step("merging packages", Some(total));
             let mut packages = Vec::with_capacity(files.len());
             let mut taken = 0_u64;
-            for (path, keys) in files {
+            for (locked, (path, keys)) in identity.packages.iter().zip(files) {
+                pulse(0).map_err(MergeError::Stopped)?;
                 let package = rpm::Package::open(&path)?;
+                is_as_locked(&package, locked)?;
                 taken = taken.saturating_add(in_memory(&package)?);
                 if taken > memory {
                     return Err(BuildError::Headers { package: package.nevra(), taken, there: memory });
@@ -130,7 +152,7 @@ impl Builder {
                 packages.push(package);
             }
             let mut spool = Spool::create(&folder)?.at_most(most);
-            let merged = merge(&packages, &identity, &mut spool, &mut |_| {})?;
+            let merged = merge(&packages, &identity, &mut spool, &mut pulse)?;
             tracing::info!(files = merged.entries.len(), scriptlets = merged.scriptlets.len(), "packages are merged");
             Ok(Tree { entries: merged.entries, spool })
         });
@@ -170,10 +192,12 @@ impl Builder {
             work.keep(sha256, path);
         }
         let keys = lock.signers()?;
-        let files = packages
-            .iter()
-            .filter_map(|package| Some((work.has(&package.sha256)?.to_owned(), keys.get(&package.signed_by).cloned())));
-        Ok(files.collect())
+        let file = |package: &Package| {
+            let path =
+                work.has(&package.sha256).ok_or_else(|| BuildError::Nowhere { sha256: package.sha256.clone() })?;
+            Ok((path.to_owned(), keys.get(&package.signed_by).cloned()))
+        };
+        packages.iter().map(file).collect()
     }
 
     pub(super) async fn fetch_exactly(
@@ -191,6 +215,28 @@ impl Builder {
         let (address, expected) = (address.to_string(), sha256.to_owned());
         Err(BuildError::Changed { address, found: fetched.sha256, expected })
     }
+}
+
+/// What the documents say of a package is taken from the lock, which took it from a repository, or is anybody's: its own
+/// header has to say the same.
+fn is_as_locked(package: &rpm::Package, locked: &Package) -> Result<(), BuildError> {
+    let source = |source: Option<&str>| source.unwrap_or("no source package").to_owned();
+    let found = package.source()?;
+    for (what, header, lock) in [
+        ("name", package.nevra(), locked.nevra()),
+        ("licence", package.licence()?, locked.licence.clone()),
+        ("source package", source(found.as_deref()), source(locked.source.as_ref().map(|it| it.file.as_str()))),
+    ] {
+        if !letters(&header).eq(letters(&lock)) {
+            return Err(BuildError::Unlike { package: locked.nevra(), what, header, lock });
+        }
+    }
+    Ok(())
+}
+
+/// What counts of a text that came by way of XML, which is none to keep blanks, control characters and other encodings.
+fn letters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(char::is_ascii_graphic)
 }
 
 /// Bytes of memory that a package takes while it is merged: its header, and what is known of each of its files.

@@ -3,7 +3,8 @@
 use buildhub_core::Deadline;
 use jiff::Timestamp;
 
-use super::{BuildError, Builder, Order};
+use super::cut::within;
+use super::{BuildError, Builder, Order, Workspace};
 use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::publish::{Build, Claim, Publisher};
@@ -31,11 +32,16 @@ impl Builder {
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<Outcome, BuildError> {
-        let mut work = self.workspace()?;
-        work.deadline = deadline;
-        let lock = self.resolve(order, &mut work, now, progress).await?;
-        let claim = Claim { definition: &order.name, labels: &order.definition.labels, at: now };
-        self.bring(&lock, work, publisher, Some(&claim), now, (deadline, progress)).await
+        let labels = &order.definition.labels;
+        let making = within(deadline, async {
+            let mut work = self.workspace()?;
+            work.deadline = deadline;
+            let lock = self.resolve(order, &mut work, now, progress).await?;
+            self.bring(&lock, work, publisher, now, progress).await
+        });
+        let (build, is_new) = Box::pin(making).await?;
+        let claim = Claim { definition: &order.name, labels, at: now };
+        Self::list(&build, is_new, publisher, Some(&claim), now).await
     }
 
     /// Publishes what a lock means. Nobody's labels are touched.
@@ -47,28 +53,41 @@ impl Builder {
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<Outcome, BuildError> {
-        let work = self.workspace()?;
-        self.bring(lock, work, publisher, None, now, (deadline, progress)).await
+        let making = within(deadline, async {
+            let mut work = self.workspace()?;
+            work.deadline = deadline;
+            self.bring(lock, work, publisher, now, progress).await
+        });
+        let (build, is_new) = Box::pin(making).await?;
+        Self::list(&build, is_new, publisher, None, now).await
     }
 
+    /// Makes everything that a lock means, down to its completion record; whether it had to be made.
     async fn bring(
         &self,
         lock: &Lock,
-        mut work: super::Workspace,
+        mut work: Workspace,
+        publisher: &Publisher,
+        now: Timestamp,
+        progress: &dyn Progress,
+    ) -> Result<(Build, bool), BuildError> {
+        if let Some(build) = publisher.completed(&lock.key()?).await? {
+            return Ok((build, false));
+        }
+        let deadline = work.deadline;
+        let made = self.build(lock, &mut work, deadline, progress).await?;
+        Ok((publisher.artefacts(&made, now, progress).await?, true))
+    }
+
+    /// What is left takes moments, and is not broken off in their midst.
+    async fn list(
+        build: &Build,
+        is_new: bool,
         publisher: &Publisher,
         claim: Option<&Claim<'_>>,
         now: Timestamp,
-        (deadline, progress): (Deadline, &dyn Progress),
     ) -> Result<Outcome, BuildError> {
-        let there = publisher.completed(&lock.key()?).await?;
-        let is_new = there.is_none();
-        let build = if let Some(build) = there {
-            build
-        } else {
-            let made = self.build(lock, &mut work, deadline, progress).await?;
-            publisher.artefacts(&made, now, progress).await?
-        };
-        let listed = publisher.list(&build, claim, now).await?;
+        let listed = publisher.list(build, claim, now).await?;
         Ok(Outcome { build: listed.build, built: is_new, changed: listed.changed, pointers: listed.pointers })
     }
 }

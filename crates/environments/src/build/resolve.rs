@@ -39,6 +39,7 @@ fn identity(definition: &Definition) -> Identity {
         arch: environment.arch.clone(),
         packages: Vec::new(),
         root_sha256: None,
+        root_sources: Vec::new(),
         excludes: definition.excludes.clone(),
         scriptlets: definition.scriptlets.clone(),
         alternatives: definition.alternatives.clone(),

@@ -40,6 +40,7 @@ pub use left_out::{Excluded, LeftOut};
 
 use crate::decompress::Compression;
 use crate::lock::Identity;
+use crate::progress::Pulse;
 use crate::tree::{Entries, Spool};
 use collect::Collector;
 use members::Members;
@@ -92,15 +93,15 @@ pub struct Root {
     pub left_out: LeftOut,
 }
 
-/// Reads an upload by the rules of a lock; contents go to `spool`. `progress` hears how many bytes of the upload are read.
+/// Reads an upload by the rules of a lock; contents go to `spool`. `pulse` hears how many bytes of the upload are read.
 pub fn read(
     upload: impl Read,
     identity: &Identity,
     limits: &Limits,
     spool: &mut Spool,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<Root, ChrootError> {
-    let mut upload = Counting::new(upload, progress);
+    let mut upload = Counting::new(upload, pulse);
     let (compression, start) = upload.compression()?;
     let mut collector = Collector::new(identity, limits)?;
     {

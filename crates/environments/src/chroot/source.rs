@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::ChrootError;
 use crate::decompress::Compression;
 use crate::digest::hex;
+use crate::progress::Pulse;
 
 /// Bytes read at a time.
 const BUFFER: usize = 128 << 10;
@@ -20,12 +21,12 @@ pub(super) struct Counting<'a, R> {
     filled: usize,
     hash: Sha256,
     read: u64,
-    progress: &'a mut dyn FnMut(u64),
+    pulse: &'a mut Pulse<'a>,
 }
 
 impl<'a, R: Read> Counting<'a, R> {
-    pub(super) fn new(upload: R, progress: &'a mut dyn FnMut(u64)) -> Self {
-        Self { upload, buffer: vec![0; BUFFER], taken: 0, filled: 0, hash: Sha256::new(), read: 0, progress }
+    pub(super) fn new(upload: R, pulse: &'a mut Pulse<'a>) -> Self {
+        Self { upload, buffer: vec![0; BUFFER], taken: 0, filled: 0, hash: Sha256::new(), read: 0, pulse }
     }
 
     /// How it is compressed, and the bytes by which that was told.
@@ -70,8 +71,8 @@ impl<R: Read> BufRead for Counting<'_, R> {
             };
             self.hash.update(self.buffer.get(..read).unwrap_or_default());
             self.read += read as u64;
-            (self.progress)(self.read);
             (self.taken, self.filled) = (0, read);
+            (self.pulse)(self.read)?;
         }
         Ok(self.buffer.get(self.taken..self.filled).unwrap_or_default())
     }

@@ -19,13 +19,6 @@ pub(super) fn check(definition: &Definition, file: &str) -> Result<(), Definitio
     Decisions::of(definition).check(file)?;
     let tables = |name: &'static str| (1..).map(move |number| Table::of(file, name, number));
     each(&definition.repos, tables("repo"), repo)?;
-    if definition.environment.source == SourceKind::ChrootTar {
-        each(&definition.repos, tables("repo"), |repo, table| {
-            let allowed =
-                "the source packages of an uploaded root are not looked for; rpm-repo has those of its packages";
-            table.check("sources", repo.sources.as_deref().unwrap_or_default(), repo.sources.is_none(), allowed)
-        })?;
-    }
     each(&definition.labels, tables("label"), label)?;
     distinct(definition, file)
 }

@@ -24,7 +24,8 @@ pub(crate) use values::{WORD, is_package, is_sha256, is_word};
 pub struct Definition {
     /// What it is made of.
     pub environment: Environment,
-    /// Where packages come from (`rpm-repo`), and the public mirrors that are written into the environment.
+    /// Where packages come from (`rpm-repo`) and source packages, and the public mirrors that are written into the
+    /// environment.
     #[serde(default, rename = "repo")]
     pub repos: Vec<Repo>,
     /// What stays out, and why.
@@ -130,11 +131,12 @@ pub struct Repo {
     pub id: String,
     /// Its address: the folder that `repodata/` is in. `https://`, `http://`, `s3://`, or a path beside the definition.
     pub url: String,
-    /// Keys of which one must have signed metadata and packages, each `sha256:` and the hash of its file; the file is
+    /// Keys of which one must have signed metadata, packages and source packages, each `sha256:` and the hash of its file; the file is
     /// `keys/<hash>.asc` beside the definition. None: nothing is asked of signatures.
     #[serde(default)]
     pub gpg_keys: Vec<String>,
-    /// The repository of source packages that belongs to it, an address likewise.
+    /// The repository of source packages that belongs to it, an address likewise. In it those are looked for that packages,
+    /// or rpm's database in an uploaded root, say they were built from.
     pub sources: Option<String>,
     /// The public address that the environment's own repository file names instead of `url`.
     pub mirror: Option<String>,

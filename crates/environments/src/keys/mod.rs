@@ -138,7 +138,8 @@ impl Part<'_> {
         }
     }
 
-    /// Whether the part may have made this signature. RFC 9580, sections 5.2.1 and 5.2.3.
+    /// Whether the part may have made this signature. RFC 9580, sections 5.2.1 and 5.2.3. Of what a key says of itself, the
+    /// latest counts (section 5.2.3.10): a life that was shortened stays short, whatever was said before.
     fn may_sign(&self, signature: &Signature) -> Result<(), &'static str> {
         if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
             return Err("it is no signature of data");
@@ -153,25 +154,36 @@ impl Part<'_> {
             return Err("the key was revoked");
         }
         let primary = &self.key().primary_key;
-        let users = details.users.iter().flat_map(|user| {
+        let users = details.users.iter().filter_map(|user| {
             let own = |own: &&Signature| own.verify_certification(primary, Tag::UserId, &user.id).is_ok();
-            user.signatures.iter().filter(own)
+            // Whose last word is that the name is no more says nothing of the key.
+            latest(user.signatures.iter().filter(own)).filter(|own| is_certification(own))
         });
         let direct = details.direct_signatures.iter().filter(|own| own.verify_key(primary).is_ok());
-        lives(primary.created_at(), users.chain(direct).filter_map(expiry).max(), made)?;
+        lives(primary.created_at(), latest(users.chain(direct)).and_then(expiry), made)?;
         if let Self::Sub(_, sub) = self {
             sub.verify_bindings(primary).map_err(|_| "the subkey does not belong to the key")?;
             if sub.signatures.iter().any(|own| own.typ() == Some(SignatureType::SubkeyRevocation)) {
                 return Err("the subkey was revoked");
             }
-            if !sub.signatures.iter().any(|own| own.key_flags().sign()) {
-                return Err("the subkey is not one that may sign data");
-            }
-            let expiry = sub.signatures.iter().filter_map(expiry).max();
-            lives(sub.key.created_at(), expiry, made)?;
+            let bindings = sub.signatures.iter().filter(|own| own.typ() == Some(SignatureType::SubkeyBinding));
+            let binding = latest(bindings).filter(|own| own.key_flags().sign());
+            let binding = binding.ok_or("the subkey is not one that may sign data")?;
+            lives(sub.key.created_at(), expiry(binding), made)?;
         }
         Ok(())
     }
+}
+
+/// Of signatures that a key made of itself, the one that counts. Of two of one second, the one that stands behind the other.
+fn latest<'a>(own: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
+    own.max_by_key(|own| own.created().map(Timestamp::as_secs))
+}
+
+/// Whether it says that a name is the key's, and not that it is no more.
+fn is_certification(own: &Signature) -> bool {
+    use SignatureType::{CertCasual, CertGeneric, CertPersona, CertPositive};
+    matches!(own.typ(), Some(CertCasual | CertGeneric | CertPersona | CertPositive))
 }
 
 /// Whether a key that was made at one time and lives so long had begun and not ended at another.

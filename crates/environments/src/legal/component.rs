@@ -1,5 +1,6 @@
 //! Packages of an environment, whoever installed them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::lock::{self, SourcePackage};
@@ -52,16 +53,21 @@ impl Component {
         }
     }
 
-    /// One of rpm's database in a root. Which source package it came from is known by its name alone.
-    pub(super) fn of_record(record: Record) -> Self {
+    /// One of rpm's database in a root. It names its source package by the file; those that are at hand are `sources`, by
+    /// that name.
+    pub(super) fn of_record(record: Record, sources: &BTreeMap<&str, &SourcePackage>) -> Self {
         let Record { name, epoch, version, release, arch, licence, source } = record;
+        let at_hand = |file: String| match sources.get(file.as_str()) {
+            Some(source) => (*source).clone(),
+            None => SourcePackage::named(file),
+        };
         Self {
             name,
             version: rpm_version(epoch, &version, &release),
             arch: arch.unwrap_or_else(|| "noarch".into()),
             manager: Manager::Rpm,
             licence,
-            source: source.map(|file| SourcePackage { file, sha256: None }),
+            source: source.map(at_hand),
             sha256: None,
         }
     }

@@ -81,7 +81,7 @@ fn source(name: &str, version: &str, source: Option<&str>) -> SourcePackage {
         None => (name, version),
     };
     let version = version.split_once(':').map_or(version, |(_, version)| version);
-    SourcePackage { file: format!("{name}_{version}.dsc"), sha256: None }
+    SourcePackage::named(format!("{name}_{version}.dsc"))
 }
 
 fn licence(entries: &Entries, spool: &Spool, name: &str) -> Result<Option<String>, DpkgError> {

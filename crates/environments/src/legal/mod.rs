@@ -7,7 +7,8 @@
 //! **The same place.** Licences such as the GPL let a publisher who offers binaries by a server offer the sources by the
 //! same server. So a source package counts as offered when it is at hand by its hash, for then it is published too, as
 //! `srpms/<sha256>.src.rpm`; a link to somebody else's server does not count. What happens with the others is the
-//! definition's choice ([`SourcesPolicy`]).
+//! definition's choice ([`SourcesPolicy`]). Source packages of dpkg, which are several files each, are listed and never at
+//! hand. Keys that rpm keeps among its packages have no source, and are none.
 
 mod component;
 mod dpkg;
@@ -79,8 +80,10 @@ pub fn components(identity: &Identity, entries: &Entries, spool: &Spool) -> Resu
     match identity.source {
         SourceKind::RpmRepo => Ok(Component::of_lock(&identity.packages)),
         SourceKind::ChrootTar => {
+            let sources = identity.root_sources.iter().map(|source| (source.file.as_str(), source)).collect();
             let installed = rpmdb::list(entries, spool, &identity.rpmdb)?.unwrap_or_default();
-            let mut components: Vec<Component> = installed.into_iter().map(Component::of_record).collect();
+            let packages = installed.into_iter().filter(|record| !record.is_key());
+            let mut components: Vec<_> = packages.map(|record| Component::of_record(record, &sources)).collect();
             components.extend(dpkg(entries, spool)?);
             Ok(components)
         }
@@ -103,7 +106,10 @@ pub fn documents(
     if identity.sources == SourcesPolicy::Refuse && !missing.is_empty() {
         let advice = match identity.source {
             SourceKind::RpmRepo => "Name the repository of sources in the definition (`sources` of a `[[repo]]`), ",
-            SourceKind::ChrootTar => "Those of an uploaded root are not looked for: make it of packages (`rpm-repo`), ",
+            SourceKind::ChrootTar => {
+                "Name the repository of sources in the definition (`sources` of a `[[repo]]`; those of what dpkg installed \
+                 are not looked for), "
+            }
         };
         return Err(LegalError::Missing { packages: missing, advice });
     }

@@ -15,6 +15,7 @@ fn identity(sources: SourcesPolicy) -> Identity {
         arch: "x86_64".into(),
         packages: Vec::new(),
         root_sha256: None,
+        root_sources: Vec::new(),
         excludes: vec![Exclude {
             package: Some("android-ndk".into()),
             path: None,
@@ -41,7 +42,8 @@ fn component(name: &str, licence: &str, source: Option<(&str, Option<&str>)>) ->
         arch: "x86_64".into(),
         manager: Manager::Rpm,
         licence: Some(licence.into()).filter(|licence: &String| !licence.is_empty()),
-        source: source.map(|(file, sha256)| SourcePackage { file: file.into(), sha256: sha256.map(str::to_owned) }),
+        source: source
+            .map(|(file, sha256)| SourcePackage { sha256: sha256.map(str::to_owned), ..SourcePackage::named(file) }),
         sha256: Some("ab".repeat(32)),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{ASSEMBLY, Encoder, Identity, Lock, LockError, Package, Provenance};
+use super::{ASSEMBLY, Encoder, Identity, Lock, LockError, Package, Provenance, SourcePackage};
 use crate::definition::{self, Decisions, MIRROR, SourceKind, is_mirror, is_package, is_sha256, is_word};
 use crate::places::Address;
 
@@ -69,9 +69,23 @@ fn files(identity: &Identity) -> Option<String> {
         return Some(format!("clamp_time = {time} is no time"));
     }
     let mut seen = BTreeSet::new();
-    packages.iter().find_map(|it| {
+    let wrong = packages.iter().find_map(|it| {
         let nevra = it.nevra();
         package(it).or_else(|| (!seen.insert(nevra.clone())).then(|| format!("the package {nevra} stands there twice")))
+    });
+    wrong.or_else(|| root_sources(identity))
+}
+
+/// Those of a root, which its packages name.
+fn root_sources(identity: &Identity) -> Option<String> {
+    if identity.source == SourceKind::RpmRepo && !identity.root_sources.is_empty() {
+        return Some("root_sources are of chroot-tar alone; a package of rpm-repo has its own".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    identity.root_sources.iter().find_map(|it| {
+        let file = &it.file;
+        source(it, "the root")
+            .or_else(|| (!seen.insert(file)).then(|| format!("{file:?} stands in root_sources twice")))
     })
 }
 
@@ -84,10 +98,19 @@ fn package(package: &Package) -> Option<String> {
     if *size > PACKAGE {
         return Some(format!("{} has {size} bytes, and no package has more than {PACKAGE}", package.nevra()));
     }
-    if let Some(file) = source.as_ref().map(|source| &source.file).filter(|file| !is_package(file)) {
-        return Some(format!("{file:?}, which {} was built from, is no file's name", package.nevra()));
+    let wrong = source.as_ref().and_then(|it| self::source(it, &package.nevra()));
+    wrong.or_else(|| hashes([sha256].into_iter().chain(signed_by)))
+}
+
+fn source(source: &SourcePackage, of: &str) -> Option<String> {
+    let SourcePackage { file, sha256, signed_by } = source;
+    if !is_package(file) {
+        return Some(format!("{file:?}, which {of} was built from, is no file's name"));
     }
-    let mut hashes = source.iter().filter_map(|source| source.sha256.as_ref()).chain([sha256]).chain(signed_by);
+    hashes(sha256.iter().chain(signed_by))
+}
+
+fn hashes<'a>(mut hashes: impl Iterator<Item = &'a String>) -> Option<String> {
     let hash = hashes.find(|hash| !is_sha256(hash))?;
     Some(format!("sha256 = {hash:?} is not 64 hexadecimal digits, lower case"))
 }

@@ -46,6 +46,10 @@ pub struct Identity {
     /// The root's SHA-256 (`chroot-tar`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_sha256: Option<String>,
+    /// The source packages of what rpm installed in the root, as far as they are at hand, in the order of their files'
+    /// names (`chroot-tar`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_sources: Vec<SourcePackage>,
     /// What stays out.
     pub excludes: Vec<Exclude>,
     /// What stands in for scriptlets.
@@ -71,6 +75,13 @@ pub struct Identity {
     pub sources: SourcesPolicy,
     /// What compresses it.
     pub encoder: Encoder,
+}
+
+impl Identity {
+    /// The source packages that it knows, at hand or not. One from which several packages were built comes as often.
+    pub fn source_packages(&self) -> impl Iterator<Item = &SourcePackage> {
+        self.packages.iter().filter_map(|package| package.source.as_ref()).chain(&self.root_sources)
+    }
 }
 
 /// What compresses an archive. Another encoder, or another version of it, may give other bytes.
@@ -126,7 +137,7 @@ impl Package {
     }
 }
 
-/// The source package of a package.
+/// A source package, of a package or of several.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourcePackage {
@@ -135,6 +146,17 @@ pub struct SourcePackage {
     /// Its SHA-256, where a repository of sources has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// The SHA-256 of each file of keys, of which one must have signed it; none where nothing is asked of signatures, or
+    /// where it is not at hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<String>,
+}
+
+impl SourcePackage {
+    /// One of which nothing but the file's name is known.
+    pub fn named(file: impl Into<String>) -> Self {
+        Self { file: file.into(), sha256: None, signed_by: Vec::new() }
+    }
 }
 
 /// Where the bytes of a lock were found.

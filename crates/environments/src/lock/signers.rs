@@ -12,13 +12,14 @@ use crate::digest::hex;
 use crate::keys::Keys;
 
 impl Lock {
-    /// The keys that packages must be signed by, by the hashes that name them ([`Package::signed_by`]). Nothing stands for
-    /// packages of which no signature is asked.
+    /// The keys that packages and source packages must be signed by, by the hashes that name them
+    /// ([`Package::signed_by`]). Nothing stands for those of which no signature is asked.
     ///
     /// [`Package::signed_by`]: super::Package::signed_by
     pub fn signers(&self) -> Result<BTreeMap<Vec<String>, Arc<Keys>>, LockError> {
         let mut signers = BTreeMap::new();
-        for names in self.identity.packages.iter().map(|package| &package.signed_by) {
+        let sources = self.identity.source_packages().map(|source| &source.signed_by);
+        for names in self.identity.packages.iter().map(|package| &package.signed_by).chain(sources) {
             if names.is_empty() || signers.contains_key(names) {
                 continue;
             }

@@ -47,7 +47,7 @@ type Evil<'a> = (&'a str, &'a dyn Fn(&mut Lock));
 /// Whoever wrote it wanted something: lines in the environment's own files, files elsewhere, all the memory or disk.
 #[test]
 fn what_a_definition_may_not_say_a_lock_may_not_either() {
-    let source = |file: &str| Some(SourcePackage { file: file.into(), sha256: None });
+    let source = |file: &str| Some(SourcePackage::named(file));
     let evil: [Evil<'_>; 15] = [
         ("[environment] arch", &|it| it.identity.arch = "../x".into()),
         ("[environment] rpmdb", &|it| it.identity.rpmdb = "../var/lib/rpm".into()),

@@ -1,10 +1,13 @@
 //! Artefacts: everything of a build that never changes, and at its end the record that all of it is there.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use buildhub_core::store::ObjectHeaders;
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use tokio::io::{AsyncReadExt as _, BufReader};
 
 use super::index::Build;
 use super::{PublishError, Publisher, json, layout};
@@ -53,13 +56,19 @@ impl Publisher {
         now: Timestamp,
         progress: &dyn Progress,
     ) -> Result<Build, PublishError> {
-        const STEP: &str = "uploading";
         let key = made.lock.key()?;
-        let (name, total) = (layout::archive(&made.sha256), Some(made.size));
-        progress.at(STEP, 0, total);
-        self.store.create(&layout::lock(&key), made.lock.to_bytes()?.into()).await?;
-        self.file(&name, &made.archive, headers("application/x-xz", Some(&name))).await?;
-        progress.at(STEP, made.size, total);
+        let (name, lock) = (layout::archive(&made.sha256), Bytes::from(made.lock.to_bytes()?));
+        let image = made.oci.as_ref().map(|folder| Image::read(folder, &layout::oci(&key))).transpose()?;
+        let files = [&made.archive].into_iter().chain(made.source_files.iter().map(|source| &source.path));
+        let files = files.chain(image.iter().flat_map(|image| image.files.iter().map(|(_, path)| path)));
+        let upload = Upload {
+            progress,
+            done: AtomicU64::new(0),
+            total: files.map(|path| size(path)).fold(0, u64::saturating_add),
+        };
+        upload.told(0);
+        self.store.create(&layout::lock(&key), lock).await?;
+        self.file(&name, &made.archive, headers("application/x-xz", Some(&name)), &upload).await?;
         for (key, bytes) in [
             (layout::licences(&key), &made.licences),
             (layout::sbom(&key), &made.sbom),
@@ -69,13 +78,13 @@ impl Publisher {
         }
         for source in &made.source_files {
             let key = layout::source_package(&source.sha256);
-            self.file(&key, &source.path, headers("application/x-rpm", Some(&source.name))).await?;
+            self.file(&key, &source.path, headers("application/x-rpm", Some(&source.name)), &upload).await?;
         }
-        let oci = match &made.oci {
-            Some(folder) => Some(self.image(&layout::oci(&key), folder).await?),
-            None => None,
-        };
-        self.complete(made, key, name, oci, now).await
+        for (key, path) in image.iter().flat_map(|image| &image.files) {
+            let kind = if key.contains("/blobs/") { "application/octet-stream" } else { "application/json" };
+            self.file(key, path, headers(kind, None), &upload).await?;
+        }
+        self.complete(made, key, name, image.map(|image| image.prefix), now).await
     }
 
     async fn complete(
@@ -115,31 +124,83 @@ impl Publisher {
         }
     }
 
-    /// Makes an object of a file. One that is there must be as long.
-    async fn file(&self, key: &str, file: &Path, headers: ObjectHeaders) -> Result<(), PublishError> {
-        if self.store.create_from(key, file, &headers).await? {
-            return Ok(());
+    /// Makes an object of a file. One that is there already, of a publisher who died or who is at it too, must have the
+    /// same bytes.
+    async fn file(
+        &self,
+        key: &str,
+        file: &Path,
+        headers: ObjectHeaders,
+        upload: &Upload<'_>,
+    ) -> Result<(), PublishError> {
+        if !self.store.create_from(key, file, &headers, &|more| upload.told(more)).await? {
+            self.same(key, file).await?;
+            upload.told(size(file));
         }
-        let there = self.store.head(key).await?.size;
-        let here = tokio::fs::metadata(file).await.map_or(there, |file| file.len());
-        if there == here {
-            return Ok(());
-        }
-        Err(self.damaged(key, &format!("it has {there} bytes, and those of its name have {here}")))
+        Ok(())
     }
 
-    /// Writes an OCI image layout: blobs first, and what names them last.
-    async fn image(&self, prefix: &str, folder: &Path) -> Result<String, PublishError> {
+    /// Whether an object has the bytes of a file.
+    async fn same(&self, key: &str, file: &Path) -> Result<(), PublishError> {
+        let unreadable = |source| PublishError::Folder { folder: file.display().to_string(), source };
+        let object = self.store.get(key).await?;
+        let (there, here) = (object.attributes.size, tokio::fs::metadata(file).await.map_err(unreadable)?.len());
+        if there != here {
+            return Err(self.damaged(key, &format!("it has {there} bytes, and those of its name have {here}")));
+        }
+        let mut ours = BufReader::new(tokio::fs::File::open(file).await.map_err(unreadable)?);
+        let (mut body, mut at, mut buffer) = (object.body, 0_u64, Vec::new());
+        while let Some(theirs) = body.try_next().await? {
+            buffer.resize(theirs.len(), 0);
+            ours.read_exact(&mut buffer).await.map_err(unreadable)?;
+            if let Some(differs) = buffer.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs) {
+                let at = at.saturating_add(differs as u64);
+                return Err(self.damaged(key, &format!("from byte {at} on it is other than what was built here")));
+            }
+            at = at.saturating_add(theirs.len() as u64);
+        }
+        if at == here {
+            return Ok(());
+        }
+        Err(self.damaged(key, &format!("it ended after {at} bytes, and those of its name have {here}")))
+    }
+}
+
+/// How much was uploaded, for whoever waits.
+struct Upload<'a> {
+    progress: &'a dyn Progress,
+    done: AtomicU64,
+    total: u64,
+}
+
+impl Upload<'_> {
+    fn told(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        // Parts that came to nothing, since another was first, are not counted twice.
+        self.progress.at("uploading", done.min(self.total), Some(self.total));
+    }
+}
+
+/// An OCI image layout, blobs first, and what names them last: the folder that it is published in, and each file with its
+/// key.
+struct Image {
+    prefix: String,
+    files: Vec<(String, PathBuf)>,
+}
+
+impl Image {
+    fn read(folder: &Path, prefix: &str) -> Result<Self, PublishError> {
         let unreadable = |source| PublishError::Folder { folder: folder.display().to_string(), source };
         let mut files = files_below(folder).map_err(unreadable)?;
         files.sort_by_key(|path| (!path.starts_with("blobs"), path.clone()));
-        for path in files {
-            let key = format!("{prefix}{}", path.display());
-            let kind = if path.starts_with("blobs") { "application/octet-stream" } else { "application/json" };
-            self.file(&key, &folder.join(&path), headers(kind, None)).await?;
-        }
-        Ok(prefix.to_owned())
+        let files = files.into_iter().map(|path| (format!("{prefix}{}", path.display()), folder.join(path)));
+        Ok(Self { prefix: prefix.to_owned(), files: files.collect() })
     }
+}
+
+/// Bytes of a file, for whoever waits.
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
 /// The files below a folder, by their relative paths.

@@ -1,5 +1,7 @@
 //! The list of published environments, and how it changes: pure functions of it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,10 @@ pub struct Index {
     pub published: String,
     /// The environments, the newest first.
     pub environments: Vec<Listed>,
+    /// When each definition was resolved that changed labels, the last time that it did: one that was resolved earlier and
+    /// comes later changes none, also not those that were given up meanwhile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub definitions: BTreeMap<String, Timestamp>,
 }
 
 /// An environment of the list.
@@ -89,7 +95,7 @@ impl Index {
     /// A list of nothing.
     pub fn empty() -> Self {
         let (updated, published) = (Timestamp::UNIX_EPOCH, String::new());
-        Self { version: VERSION, updated, published, environments: Vec::new() }
+        Self { version: VERSION, updated, published, environments: Vec::new(), definitions: BTreeMap::new() }
     }
 
     /// The environment that a label means, and its use.
@@ -125,6 +131,10 @@ impl Index {
 
     /// Moves labels to where they are claimed to be.
     fn give(&mut self, lock: &str, claim: &Claim<'_>) {
+        if self.definitions.get(claim.definition).is_some_and(|last| *last > claim.at) {
+            return;
+        }
+        let before = self.environments.clone();
         let is_claimed = |one: &Use| claim.labels.contains(&one.label);
         for listed in &mut self.environments {
             let is_here = listed.build.lock == lock;
@@ -142,6 +152,9 @@ impl Index {
         if let Some(listed) = self.environments.iter_mut().find(|listed| listed.build.lock == lock) {
             listed.labels.extend(uses);
             listed.labels.sort_by_cached_key(|one| one.label.clone());
+        }
+        if self.environments != before {
+            self.definitions.insert(definition.to_owned(), since);
         }
     }
 

@@ -3,6 +3,9 @@
 //! A pointer is read before the list and written on condition that it is still what was read. So whoever writes it has
 //! read a list that is newer than the pointer, and a publisher who changes the list later reads the pointer later too:
 //! the newest list wins, whoever is slow.
+//!
+//! Where there is no pointer, there is nothing to hold on to: another may have read the same nothing, and a newer list that
+//! wants nothing there. So who makes one reads the list once more behind it.
 
 use std::collections::BTreeSet;
 
@@ -43,8 +46,9 @@ impl Publisher {
 
     /// Brings one pointer up to the list; whether it was another.
     async fn point_one(&self, key: &str) -> Result<bool, PublishError> {
+        let (mut is_changed, mut was_first) = (false, true);
         for round in 0..ROUNDS {
-            if round > 0 {
+            if !was_first {
                 BACKOFF.pause(round - 1).await;
             }
             let found = match self.store.read(key, RECORD_LIMIT).await {
@@ -57,14 +61,16 @@ impl Publisher {
                 Some(pointer) => Some(json(key, &pointer)?),
                 None => None,
             };
-            let is_done = match (found, wanted) {
-                (None, None) => return Ok(false),
-                (Some(Versioned { bytes, .. }), Some(wanted)) if bytes == wanted => return Ok(false),
+            let is_made = found.is_none();
+            was_first = match (found, wanted) {
+                (None, None) => return Ok(is_changed),
+                (Some(Versioned { bytes, .. }), Some(wanted)) if bytes == wanted => return Ok(is_changed),
                 (None, Some(wanted)) => self.store.create(key, wanted).await?,
                 (Some(found), Some(wanted)) => self.store.replace(key, wanted, &found.version).await?.is_some(),
                 (Some(found), None) => self.store.remove(key, &found.version).await?,
             };
-            if is_done {
+            is_changed |= was_first;
+            if was_first && !is_made {
                 return Ok(true);
             }
         }

@@ -29,6 +29,9 @@ pub enum Fault {
     /// It is a source package.
     #[error("it is a source package, which nothing is installed from")]
     Source,
+    /// It is none of sources.
+    #[error("it is no source package")]
+    Binary,
     /// A header of it cannot be read.
     #[error("its {which} header is damaged: {source}")]
     Header {

@@ -232,3 +232,37 @@ impl Names {
         kept
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ceiling;
+    use super::*;
+
+    /// A header with one file, as rpm's database has it.
+    fn header(folder: &[u8], name: &[u8]) -> Header {
+        // The index of the folder first: numbers lie at multiples of four bytes.
+        let data = [&[0; 4][..], folder, &[0], name, &[0]].concat();
+        let (number, texts) = (4_u32, 8_u32);
+        let folder_at = 4_u32;
+        let name_at = folder_at + u32::try_from(folder.len()).unwrap() + 1;
+        let entries = [
+            [tags::DIR_INDEXES, number, 0, 1],
+            [tags::BASE_NAMES, texts, name_at, 1],
+            [tags::DIR_NAMES, texts, folder_at, 1],
+        ];
+        let counts = [3, u32::try_from(data.len()).unwrap()];
+        let words = counts.into_iter().chain(entries.into_iter().flatten());
+        let blob = words.flat_map(u32::to_be_bytes).chain(data).collect();
+        Header::parse(blob, Ceiling::MAIN).unwrap()
+    }
+
+    #[test]
+    fn a_path_that_is_longer_than_linux_allows_is_refused_before_it_is_put_together() {
+        let folder = format!("/{}/", "d".repeat(4000));
+        let longest = "n".repeat(PATH_MAX - folder.len());
+        let found = paths(&header(folder.as_bytes(), longest.as_bytes())).unwrap();
+        assert_eq!(found[0].as_bytes().len(), PATH_MAX - 1, "without its slash");
+        let error = paths(&header(folder.as_bytes(), format!("{longest}n").as_bytes())).unwrap_err();
+        assert!(matches!(error, FilesError::Long { bytes: 4097 }), "{error}");
+    }
+}

@@ -31,6 +31,9 @@ use crate::keys::Keys;
 
 /// Bytes of the lead.
 const LEAD: usize = 96;
+/// What the lead says of a package that is installed, and of a source package.
+const BINARY: u8 = 0;
+const SOURCE: u8 = 1;
 
 /// A package whose headers are read, and whose payload lies on disk.
 #[derive(Debug)]
@@ -51,18 +54,24 @@ pub struct Package {
 impl Package {
     /// Reads the headers of the package at `path`, and checks them.
     pub fn open(path: &Path) -> Result<Self, PackageError> {
-        Self::read(path).map_err(|fault| PackageError { package: path.display().to_string(), fault })
+        Self::read(path, BINARY).map_err(|fault| PackageError { package: path.display().to_string(), fault })
     }
 
-    fn read(path: &Path) -> Result<Self, Fault> {
+    /// Reads the headers of a source package, from which nothing is installed, and checks them.
+    pub fn open_source(path: &Path) -> Result<Self, PackageError> {
+        Self::read(path, SOURCE).map_err(|fault| PackageError { package: path.display().to_string(), fault })
+    }
+
+    fn read(path: &Path, kind: u8) -> Result<Self, Fault> {
         let file = std::fs::File::open(path).map_err(Fault::Open)?;
         let size = file.metadata().map_err(Fault::Open)?.len();
         let mut file = BufReader::new(file);
         let mut lead = [0; LEAD];
         file.read_exact(&mut lead).map_err(|_| Fault::NoPackage)?;
         match lead {
-            [0xed, 0xab, 0xee, 0xdb, _, _, 0, 0, ..] => {}
-            [0xed, 0xab, 0xee, 0xdb, _, _, 0, 1, ..] => return Err(Fault::Source),
+            [0xed, 0xab, 0xee, 0xdb, _, _, 0, found, ..] if found == kind => {}
+            [0xed, 0xab, 0xee, 0xdb, _, _, 0, SOURCE, ..] => return Err(Fault::Source),
+            [0xed, 0xab, 0xee, 0xdb, _, _, 0, BINARY, ..] => return Err(Fault::Binary),
             _ => return Err(Fault::NoPackage),
         }
         let of = |which| move |source| Fault::Header { which, source };
@@ -144,6 +153,16 @@ impl Package {
     /// Its files, in its own order.
     pub fn files(&self) -> Result<Vec<File>, PackageError> {
         File::all(&self.header).map_err(|source| self.fault(Fault::Files(source)))
+    }
+
+    /// Its licence, as it says; nothing where it says nothing.
+    pub fn licence(&self) -> Result<String, PackageError> {
+        Ok(self.header.string(tags::LICENSE).map_err(|source| self.bad(source))?.unwrap_or_default())
+    }
+
+    /// The file name of the source package that it was built from.
+    pub fn source(&self) -> Result<Option<String>, PackageError> {
+        self.header.string(tags::SOURCE_RPM).map_err(|source| self.bad(source))
     }
 
     /// What it would run.

@@ -1,6 +1,6 @@
 //! A package's payload: decompressed, checked, handed out a file at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 
 use liblzma::bufread::XzDecoder;
@@ -12,6 +12,7 @@ use super::cpio::{Archive, Member};
 use super::{Fault, File, FileKind, Package, PackageError, tags};
 use crate::decompress::Compression;
 use crate::digest::hex;
+use crate::progress::Pulse;
 use crate::tree::{Content, Spool};
 
 /// The most memory that lzma may ask for.
@@ -23,13 +24,33 @@ impl Package {
     /// Reads the payload through, and keeps the contents of those files that `wanted` says, each by its number in `files`.
     /// Of a file's several names only one has the contents. Everything is checked, wanted or not: that the payload is the
     /// one that the header names, that each member is a file of the header, and that each file is what the header says.
+    /// `pulse` hears how many bytes of the payload, as it is compressed, are read.
     pub fn unpack(
         &self,
         files: &[File],
         wanted: &dyn Fn(usize) -> bool,
         spool: &mut Spool,
+        pulse: &mut Pulse<'_>,
     ) -> Result<HashMap<usize, Content>, PackageError> {
-        self.unpacked(files, wanted, spool).map_err(|fault| self.fault(fault))
+        self.unpacked(files, wanted, spool, pulse).map_err(|fault| self.fault(fault))
+    }
+
+    /// Checks that the payload is the one that the header names, without looking into it.
+    pub fn check_payload(&self, pulse: &mut Pulse<'_>) -> Result<(), PackageError> {
+        self.payload_checked(pulse).map_err(|fault| self.fault(fault))
+    }
+
+    fn payload_checked(&self, pulse: &mut Pulse<'_>) -> Result<(), Fault> {
+        let mut raw = self.raw(pulse)?;
+        io::copy(&mut raw, &mut io::sink()).map_err(Fault::Open)?;
+        self.is_payload(&hex(&raw.hash.finalize()))
+    }
+
+    /// The payload, as it is compressed.
+    fn raw<'a>(&self, pulse: &'a mut Pulse<'a>) -> Result<Hashing<'a>, Fault> {
+        let mut source = std::fs::File::open(&self.path).map_err(Fault::Open)?;
+        source.seek(SeekFrom::Start(self.payload_at)).map_err(Fault::Open)?;
+        Ok(Hashing { source, hash: Sha256::new(), read: 0, pulse })
     }
 
     fn unpacked(
@@ -37,10 +58,9 @@ impl Package {
         files: &[File],
         wanted: &dyn Fn(usize) -> bool,
         spool: &mut Spool,
+        pulse: &mut Pulse<'_>,
     ) -> Result<HashMap<usize, Content>, Fault> {
-        let mut file = std::fs::File::open(&self.path).map_err(Fault::Open)?;
-        file.seek(SeekFrom::Start(self.payload_at)).map_err(Fault::Open)?;
-        let mut raw = Hashing { source: file, hash: Sha256::new() };
+        let mut raw = self.raw(pulse)?;
         let mut kept = HashMap::new();
         {
             let payload = self.decompressed(&mut raw)?;
@@ -49,7 +69,7 @@ impl Package {
             io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(Fault::Compression)?;
         }
         io::copy(&mut raw, &mut io::sink()).map_err(Fault::Open)?;
-        self.check_payload(&hex(&raw.hash.finalize()))?;
+        self.is_payload(&hex(&raw.hash.finalize()))?;
         Ok(kept)
     }
 
@@ -69,7 +89,7 @@ impl Package {
     }
 
     /// Without a digest in the header, which packages made before 2017 lack, the whole file's hash has to do.
-    fn check_payload(&self, found: &str) -> Result<(), Fault> {
+    fn is_payload(&self, found: &str) -> Result<(), Fault> {
         let main = |source| Fault::Header { which: "main", source };
         let algorithm = self.header.number(tags::PAYLOAD_DIGEST_ALGO).map_err(main)?;
         let Some(expected) = self.header.string(tags::PAYLOAD_DIGEST).map_err(main)? else { return Ok(()) };
@@ -99,6 +119,8 @@ impl Unpacking<'_> {
             self.files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
         let links = Links::of(self.files);
         let mut seen = vec![false; self.files.len()];
+        // Files of several names, by the last of them, whose contents came.
+        let mut whole = HashSet::new();
         while let Some(member) = archive.member().map_err(Fault::Payload)? {
             let (index, size) = match &member {
                 Member::Numbered(index) => (Some(*index), None),
@@ -124,13 +146,22 @@ impl Unpacking<'_> {
             if size == 0 && file.size > 0 && links.is_one_of_several(index) {
                 continue;
             }
+            whole.extend(links.set(index).filter(|last| self.files.get(*last).is_some_and(|last| last.size == size)));
             if let Some(content) = self.keep(index, file, size, archive)? {
                 kept.insert(index, content);
             }
         }
         let brought = |file: &File| !file.ghost && file.kind() == FileKind::Regular;
-        match self.files.iter().zip(&seen).find(|(file, seen)| brought(file) && !**seen) {
-            Some((file, _)) => Err(Fault::Absent(file.path.clone())),
+        if let Some((file, _)) = self.files.iter().zip(&seen).find(|(file, seen)| brought(file) && !**seen) {
+            return Err(Fault::Absent(file.path.clone()));
+        }
+        let last = |index: &usize| links.set(*index).is_some_and(|last| last == *index) && !whole.contains(index);
+        match self.files.iter().enumerate().find(|(index, _)| last(index)) {
+            // As rpm has it, which looks for them at the last name.
+            Some((_, file)) => {
+                let reason = format!("none of its names has its {} bytes", file.size);
+                Err(Fault::Contents { path: file.path.clone(), reason })
+            }
             None => Ok(()),
         }
     }
@@ -207,15 +238,19 @@ impl Links {
     }
 }
 
-struct Hashing<R> {
-    source: R,
+struct Hashing<'a> {
+    source: std::fs::File,
     hash: Sha256,
+    read: u64,
+    pulse: &'a mut Pulse<'a>,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.pulse)(self.read)?;
         let read = self.source.read(buffer)?;
         self.hash.update(buffer.get(..read).unwrap_or_default());
+        self.read += read as u64;
         Ok(read)
     }
 }

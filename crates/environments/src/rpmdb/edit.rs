@@ -13,6 +13,9 @@ use super::DatabaseError;
 use crate::rpm::{Ceiling, Header, HeaderError, tags};
 use crate::tree::{self, Entries, Kind, Path, Spool};
 
+/// What rpm calls keys.
+const KEY: &str = "gpg-pubkey";
+
 /// An installed package, as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -30,6 +33,13 @@ pub struct Record {
     pub licence: Option<String>,
     /// The file name of the source package that it was built from.
     pub source: Option<String>,
+}
+
+impl Record {
+    /// Whether it is a key that packages are signed with, which rpm keeps among them.
+    pub fn is_key(&self) -> bool {
+        self.name == KEY
+    }
 }
 
 /// What a removal has to know of a package.

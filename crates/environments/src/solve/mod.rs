@@ -196,7 +196,7 @@ fn wishes(pool: &Pool<'_>, definition: &Definition) -> Result<Vec<Asked>, SolveE
 
 fn chosen(pool: &Pool<'_>, id: Id) -> Chosen {
     let (package, repository) = (pool.package(id), pool.repository(id));
-    let source = package.source.as_ref().map(|file| lock::SourcePackage { file: file.to_string(), sha256: None });
+    let source = package.source.as_ref().map(|file| lock::SourcePackage::named(&**file));
     let locked = lock::Package {
         signed_by: Vec::new(),
         name: package.name.to_string(),

@@ -11,6 +11,7 @@ mod spool;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 pub(crate) use merge::within;
 pub use merge::{MergeError, Merged, merge};
@@ -22,7 +23,7 @@ pub use spool::{Content, Spool, SpoolError};
 ///
 /// Their order is that of bytes, but that a slash comes before all others: so a folder comes right before all that is in it,
 /// `a`, `a/b`, `a-b`. Who unpacks an archive gives a folder its time and mode when its last file is there, and counts on it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Path(Box<[u8]>);
 
 /// What cannot be a path in an environment.
@@ -60,6 +61,8 @@ impl Path {
 
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8] {
+        #[cfg(test)]
+        looks::add();
         &self.0
     }
 
@@ -73,11 +76,32 @@ impl Path {
     }
 }
 
+impl PartialEq for Path {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Path {}
+
+impl Hash for Path {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl Ord for Path {
     fn cmp(&self, other: &Self) -> Ordering {
+        const PIECE: usize = 8;
+        let (mine, theirs) = (self.as_bytes(), other.as_bytes());
+        // Neighbours begin alike: that is passed over in pieces, and not byte by byte.
+        let alike =
+            mine.chunks_exact(PIECE).zip(theirs.chunks_exact(PIECE)).take_while(|(mine, theirs)| mine == theirs);
+        let alike = alike.count() * PIECE;
+        let rest = |path| <[u8]>::get(path, alike..).unwrap_or_default().iter();
         // No path has a zero byte.
         let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
+        rest(mine).map(rank).cmp(rest(theirs).map(rank))
     }
 }
 
@@ -127,6 +151,31 @@ pub enum Kind {
 /// Everything of an environment, in the order of paths.
 pub type Entries = BTreeMap<Path, Entry>;
 
+/// How often paths are looked at. Whatever finds one among others, by comparing or by hashing, looks at it: so this is how
+/// much work is done for many files, whoever does it and on whatever machine.
+#[cfg(test)]
+pub(crate) mod looks {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LOOKS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add() {
+        LOOKS.set(LOOKS.get() + 1);
+    }
+
+    /// Those that some work takes on this thread.
+    pub(crate) fn of(work: impl FnOnce()) -> u64 {
+        let before = LOOKS.get();
+        work();
+        LOOKS.get() - before
+    }
+}
+
+#[cfg(test)]
+mod many;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +185,17 @@ mod tests {
         let sorted =
             ["", "a", "a/b", "a/b/c", "a/b-c", "a-b", "a.b", "b"].map(|path| Path::new(path.as_bytes()).unwrap());
         assert!(sorted.is_sorted());
+    }
+
+    proptest::proptest! {
+        /// However long the part is in which they are alike.
+        #[test]
+        fn paths_are_in_the_order_of_their_parts(mut one in "[ab./-]{0,24}", other in "[ab./-]{0,24}", alike in 0..24usize) {
+            one.replace_range(..alike.min(one.len()), other.get(..alike.min(one.len())).unwrap_or_default());
+            if let (Ok(one), Ok(other)) = (Path::new(one.as_bytes()), Path::new(other.as_bytes())) {
+                let parts = |path: &Path| path.as_bytes().split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
+                proptest::prop_assert_eq!(one.cmp(&other), parts(&one).cmp(&parts(&other)), "{} {}", one, other);
+            }
+        }
     }
 }

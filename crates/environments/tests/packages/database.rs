@@ -101,6 +101,7 @@ fn dump(file: &Path) -> Vec<String> {
     lines
 }
 
+/// Pitfall 3: headers without indexes.
 #[test]
 fn rpm_itself_would_make_the_same_indexes_of_the_headers() {
     let root = tempfile::tempdir().unwrap();

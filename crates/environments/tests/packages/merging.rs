@@ -43,6 +43,7 @@ fn conflict(one: File, other: File) -> Option<&'static str> {
     }
 }
 
+/// Pitfall 5: conflicts that no solver sees.
 #[test]
 fn a_path_of_two_packages_is_a_conflict_unless_it_is_the_same_file() {
     let file = |contents: &str| File::new("/etc/x", contents);
@@ -75,6 +76,7 @@ fn where_a_32_bit_and_a_64_bit_program_want_one_path_the_64_bit_one_gets_it() {
     assert_eq!(contents(tree.entries(), &tree.spool, "/usr/bin/both")[4], 2);
 }
 
+/// Pitfall 4: owners whom nobody knows.
 #[test]
 fn an_owner_whom_nobody_knows_is_an_error_and_does_not_become_root() {
     let recipe = || Recipe::new("app").file(File::new("/srv/app", "x").owner("app", "staff"));
@@ -164,19 +166,30 @@ fn files_that_give_rights_are_declared_or_refused() {
 }
 
 #[test]
-fn one_name_of_a_file_that_stays_out_leaves_the_others_whole() {
+fn of_a_files_names_all_are_excluded_or_none() {
     let recipe = Recipe::new("links")
-        .file(File::new("/a/first", "contents"))
+        .file(File::new("/a/first", "not to be passed on"))
         .file(File::hardlink("/b/second", "/a/first"))
-        .file(File::hardlink("/c/third", "/a/first"));
-    for (excluded, first) in [("/a", "/b/second"), ("/c", "/a/first")] {
+        .file(File::hardlink("/c/third", "/a/first"))
+        .file(File::new("/d/fourth", "contents"))
+        .file(File::hardlink("/d/fifth", "/d/fourth"));
+    let excluding = |paths: &[&str]| {
         let mut identity = identity();
-        identity.excludes.push(Exclude { package: None, path: Some(excluded.into()), reason: "so".into() });
-        let tree = Tree::build(from_ref(&recipe), &identity).unwrap();
-        assert_eq!(tree.text(first), "contents");
-        let second = tree.get(if excluded == "/a" { "/c/third" } else { "/b/second" }).unwrap();
-        assert_eq!(second.kind, Kind::Hardlink(crate::support::at(first)));
+        let rule = |path: &&str| Exclude { package: None, path: Some((*path).into()), reason: "so".into() };
+        identity.excludes = paths.iter().map(rule).collect();
+        Tree::build(from_ref(&recipe), &identity)
+    };
+    for (excluded, other, stays) in
+        [(&["/a"][..], "/a/first", "/b/second"), (&["/c"], "/c/third", "/a/first"), (&["/a", "/b"], "/", "/c/third")]
+    {
+        let error = excluding(excluded).unwrap_err().to_string();
+        assert!(error.starts_with(stays) && error.contains(other), "{error}");
+        assert!(error.contains("of the package links-1-1.x86_64 are one file"), "{error}");
     }
+    let tree = excluding(&["/a", "/b", "/c"]).unwrap();
+    assert!(tree.get("/c/third").is_none());
+    assert_eq!(tree.text("/d/fourth"), "contents");
+    assert_eq!(tree.get("/d/fourth").unwrap().kind, Kind::Hardlink(crate::support::at("/d/fifth")));
 }
 
 #[test]

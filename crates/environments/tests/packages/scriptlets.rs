@@ -26,6 +26,7 @@ fn everything() -> Recipe {
         .section("%transfiletriggerun -- /usr/lib", "cat")
 }
 
+/// Pitfall 1: programs without a body.
 #[test]
 fn scriptlets_and_triggers_of_all_kinds_are_found_also_those_that_are_a_program_without_a_body() {
     let workshop = Workshop::create().unwrap();

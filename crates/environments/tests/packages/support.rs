@@ -21,6 +21,7 @@ pub(crate) fn identity() -> Identity {
         arch: "x86_64".into(),
         packages: Vec::new(),
         root_sha256: None,
+        root_sources: Vec::new(),
         excludes: Vec::new(),
         scriptlets: Vec::new(),
         alternatives: Vec::new(),
@@ -51,7 +52,7 @@ impl Tree {
     pub(crate) fn of(packages: &[PathBuf], identity: &Identity) -> Result<Self, MergeError> {
         let packages: Vec<_> = packages.iter().map(|path| Package::open(path).unwrap()).collect();
         let mut spool = Spool::create(&std::env::temp_dir()).unwrap();
-        let merged = tree::merge(&packages, identity, &mut spool, &mut |_| {})?;
+        let merged = tree::merge(&packages, identity, &mut spool, &mut |_| Ok(()))?;
         Ok(Self { merged, spool })
     }
 

@@ -195,6 +195,93 @@ async fn an_unchanged_lock_uploads_nothing_and_other_labels_touch_labels_only() 
     assert_eq!(left.into_iter().map(|entry| entry.key).collect::<Vec<_>>(), [all[2].clone()]);
 }
 
+/// Nothing stands in the way of a pointer where there is none: neither of the pointer that was made meanwhile, nor of a label
+/// that was given up.
+#[tokio::test]
+async fn a_pointer_that_is_made_while_its_label_is_given_up_or_moved_follows_the_list_all_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, second) = (made(place.path(), 1), made(place.path(), 2));
+    let labels = [label("central")];
+    for (moved, expected) in [(false, None), (true, Some(2))] {
+        let store = tempfile::tempdir().unwrap();
+        let store = folder(&store);
+        let (other, second) = (store.clone(), second.clone());
+        let overtaking = async move {
+            let labels = [label("central")];
+            let labels = if moved { &labels[..] } else { &[] };
+            publish(other, &second, Claim { definition: "d", labels, at: at(2) }).await.unwrap();
+        };
+        let overtaken = Watched::overtaken(&store, "latest/", Box::pin(overtaking));
+        publish(Arc::new(overtaken), &first, Claim { definition: "d", labels: &labels, at: at(1) }).await.unwrap();
+        let index = is_whole(&store).await;
+        let pointers = store.list_all("latest/").await.unwrap();
+        assert_eq!(pointers.len(), usize::from(expected.is_some()), "{pointers:?}");
+        if let Some(number) = expected {
+            let pointer: Pointer = json(&store, &pointers[0].key).await;
+            assert_eq!(pointer.build.sha256, format!("{number:064x}"));
+            assert_eq!(index.holder(&label("central")).unwrap().0.build, pointer.build);
+        }
+    }
+}
+
+/// Two publishers resolve one definition; the one that resolved it first builds for long, and comes last.
+#[tokio::test]
+async fn who_resolved_a_definition_earlier_and_comes_later_brings_back_no_label_that_was_given_up_meanwhile() {
+    let (place, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (early, late, store) = (made(place.path(), 1), made(place.path(), 2), folder(&store));
+    let (both, one) = ([label("central"), label("beta")], [label("central")]);
+    publish(store.clone(), &made(place.path(), 3), Claim { definition: "d", labels: &both, at: at(1) }).await.unwrap();
+    publish(store.clone(), &late, Claim { definition: "d", labels: &one, at: at(20) }).await.unwrap();
+    publish(store.clone(), &early, Claim { definition: "d", labels: &both, at: at(10) }).await.unwrap();
+    let index = is_whole(&store).await;
+    assert_eq!(index.environments.len(), 3, "what it built is listed");
+    assert!(index.holder(&label("beta")).is_none());
+    assert_eq!(index.holder(&label("central")).unwrap().0.build.lock, late.lock.key().unwrap());
+    assert_eq!(store.list_all("latest/").await.unwrap().len(), 1);
+    // Another definition may have it.
+    publish(store.clone(), &early, Claim { definition: "e", labels: &both[1..], at: at(11) }).await.unwrap();
+    assert_eq!(is_whole(&store).await.holder(&label("beta")).unwrap().1.definition, "e");
+}
+
+/// What lies there from before has the name of other bytes, and their number.
+#[tokio::test]
+async fn an_object_that_is_there_with_other_bytes_of_the_same_number_is_a_loud_error() {
+    let place = tempfile::tempdir().unwrap();
+    let made = made(place.path(), 1);
+    for key in [layout::archive(&made.sha256), layout::oci(&made.lock.key().unwrap()) + "index.json"] {
+        let store = tempfile::tempdir().unwrap();
+        let store = folder(&store);
+        let whole = if key.ends_with("json") { place.path().join("oci-1/index.json") } else { made.archive.clone() };
+        let mut bytes = std::fs::read(whole).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        store.put(&key, bytes.clone().into()).await.unwrap();
+        let claim = Claim { definition: "d", labels: &[label("central")], at: at(1) };
+        let error = publish(store.clone(), &made, claim).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{key} in ")) && error.contains("other than what was built here"), "{error}");
+        assert!(store.list_all("builds/").await.unwrap().is_empty());
+        // A publisher who died may have left it as it should be.
+        *bytes.last_mut().unwrap() ^= 1;
+        store.put(&key, bytes.into()).await.unwrap();
+        publish(store, &made, claim).await.unwrap();
+    }
+}
+
+/// A completion record that somebody removed is made again, and the list names that one.
+#[tokio::test]
+async fn a_record_that_is_made_again_is_the_one_that_list_and_pointers_name() {
+    let (place, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (made, store) = (made(place.path(), 1), folder(&store));
+    let labels = [label("central")];
+    publish(store.clone(), &made, Claim { definition: "d", labels: &labels, at: at(1) }).await.unwrap();
+    store.delete(&layout::build(&made.lock.key().unwrap())).await.unwrap();
+    let again = publish(store.clone(), &made, Claim { definition: "d", labels: &labels, at: at(900) }).await.unwrap();
+    assert_eq!(again.created, at(900));
+    let index = is_whole(&store).await;
+    assert_eq!((index.environments.len(), &index.environments[0].build), (1, &again));
+    let pointer: Pointer = json(&store, "latest/central/linux64/firefox.json").await;
+    assert_eq!(pointer.build, again);
+}
+
 async fn many_at_once(store: SharedStore) {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();

@@ -1,28 +1,47 @@
 //! A store that is watched, and that may die at any write.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use buildhub_core::store::{
-    Attributes, Listing, Object, ObjectHeaders, ObjectStore, SharedStore, StoreError, StoreErrorKind, Version,
+    Attributes, Listing, Object, ObjectHeaders, ObjectStore, Sent, SharedStore, StoreError, StoreErrorKind, Version,
     Versioned,
 };
 use bytes::Bytes;
+use futures::future::BoxFuture;
 
 /// Hands everything on, notes what was written, and writes no more when its time is over.
-#[derive(Debug)]
 pub(super) struct Watched {
     inner: SharedStore,
     written: Mutex<Vec<String>>,
     left: AtomicUsize,
+    /// What another does right before the first thing of this beginning is made.
+    before: Mutex<Option<(&'static str, BoxFuture<'static, ()>)>>,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 impl Watched {
     /// Dies before the write with this number, from 0.
     pub(super) fn dying(inner: &SharedStore, at: usize) -> Self {
-        Self { inner: SharedStore::clone(inner), written: Mutex::default(), left: AtomicUsize::new(at) }
+        Self {
+            inner: SharedStore::clone(inner),
+            written: Mutex::default(),
+            left: AtomicUsize::new(at),
+            before: Mutex::default(),
+        }
+    }
+
+    /// Lives on, and right before it makes the first object whose key begins so, another does something.
+    pub(super) fn overtaken(inner: &SharedStore, key: &'static str, other: BoxFuture<'static, ()>) -> Self {
+        Self { before: Mutex::new(Some((key, other))), ..Self::new(inner) }
     }
 
     /// Lives on.
@@ -59,13 +78,23 @@ impl ObjectStore for Watched {
     }
 
     async fn create(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        let other = self.before.lock().unwrap().take_if(|(begins, _)| key.starts_with(*begins));
+        if let Some((_, other)) = other {
+            other.await;
+        }
         self.write(key)?;
         self.inner.create(key, bytes).await
     }
 
-    async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError> {
+    async fn create_from(
+        &self,
+        key: &str,
+        file: &Path,
+        headers: &ObjectHeaders,
+        sent: Sent<'_>,
+    ) -> Result<bool, StoreError> {
         self.write(key)?;
-        self.inner.create_from(key, file, headers).await
+        self.inner.create_from(key, file, headers, sent).await
     }
 
     async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {

@@ -33,6 +33,7 @@ fn refusal(case: &Case) -> String {
     answer(case).unwrap_err().to_string()
 }
 
+/// Pitfall 7: what is excluded and needed.
 #[test]
 fn an_excluded_package_that_is_needed_is_an_error_that_says_who_needs_it() {
     let packages = vec![package("tool").with("requires", &["ndk >= 1"]), package("ndk")];

@@ -79,6 +79,7 @@ pub(crate) fn identity() -> Identity {
         arch: "x86_64".into(),
         packages: Vec::new(),
         root_sha256: None,
+        root_sources: Vec::new(),
         excludes: Vec::new(),
         scriptlets: Vec::new(),
         alternatives: Vec::new(),
@@ -105,7 +106,7 @@ pub(crate) fn read(upload: &[u8], identity: &Identity) -> Result<(Root, Spool), 
 
 pub(crate) fn read_within(upload: &[u8], identity: &Identity, limits: &Limits) -> Result<(Root, Spool), ChrootError> {
     let mut spool = Spool::create(&std::env::temp_dir()).unwrap();
-    let root = chroot::read(upload, identity, limits, &mut spool, &mut |_| {})?;
+    let root = chroot::read(upload, identity, limits, &mut spool, &mut |_| Ok(()))?;
     Ok((root, spool))
 }
 

@@ -1,14 +1,14 @@
 //! A bar on a terminal, a log line a step elsewhere.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use buildhub_environments::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Whoever tells people how far it is, as fits where standard error goes.
-pub(super) fn progress() -> Box<dyn Progress> {
-    if crate::is_watched() { Box::new(Bar::default()) } else { Box::new(Lines::default()) }
+pub(super) fn progress() -> Arc<dyn Progress> {
+    if crate::is_watched() { Arc::new(Bar::default()) } else { Arc::new(Lines::default()) }
 }
 
 /// One bar, on standard error: gone when it is dropped.

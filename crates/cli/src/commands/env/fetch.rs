@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 
 use buildhub_core::Variables;
 use buildhub_environments::catalogue::Catalogue;
@@ -54,10 +55,15 @@ pub(super) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
     }
     let mut owners = true;
     if unpacking {
-        progress.at("unpacking", 0, None);
-        let (archive, into) = (file.path().to_owned(), target.to_owned());
-        let unpacking =
-            tokio::task::spawn_blocking(move || unpack::unpack(BufReader::new(File::open(archive)?), &into));
+        let (archive, into, size) = (file.path().to_owned(), target.to_owned(), got.size);
+        let told = Arc::clone(&progress);
+        let unpacking = tokio::task::spawn_blocking(move || {
+            let mut pulse = |done| {
+                told.at("unpacking", done, Some(size));
+                Ok(())
+            };
+            unpack::unpack(BufReader::new(File::open(archive)?), &into, &mut pulse)
+        });
         let unpacked = unpacking.await.map_err(std::io::Error::other).flatten();
         owners = unpacked.map_err(|source| EnvError::file(target, source))?;
     } else {

@@ -14,7 +14,8 @@ use tokio_util::io::ReaderStream;
 
 use super::versioned::Kind;
 use super::{
-    Attributes, Entry, Listing, Object, ObjectHeaders, ObjectStore, StoreError, StoreErrorKind, Version, Versioned,
+    Attributes, Entry, Listing, Object, ObjectHeaders, ObjectStore, Sent, StoreError, StoreErrorKind, Version,
+    Versioned,
 };
 
 /// Bytes read from a file at a time.
@@ -132,12 +133,22 @@ impl ObjectStore for FolderStore {
         }
     }
 
-    async fn create_from(&self, key: &str, file: &Path, _headers: &ObjectHeaders) -> Result<bool, StoreError> {
+    async fn create_from(
+        &self,
+        key: &str,
+        file: &Path,
+        _headers: &ObjectHeaders,
+        sent: Sent<'_>,
+    ) -> Result<bool, StoreError> {
         let source = std::fs::File::open(file).map_err(|error| fault("read", file, &error))?;
+        let size = source.metadata().map_err(|error| fault("read", file, &error))?.len();
         match self.write(key, move |path| write_copy(path, source)).await? {
             Err((_, error)) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             Err((path, error)) => Err(fault("write", &path, &error)),
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                sent(size);
+                Ok(true)
+            }
         }
     }
 

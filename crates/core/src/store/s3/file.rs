@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::{Created, PARTS_MAX, Part, S3Store, Upload};
-use crate::store::{ObjectHeaders, ObjectStore as _, StoreError, StoreErrorKind, all_or_none};
+use crate::store::{ObjectHeaders, ObjectStore as _, Sent, StoreError, StoreErrorKind, all_or_none};
 
 /// What is larger is sent in parts of at least this size.
 const PART: u64 = 16 << 20;
@@ -20,6 +20,7 @@ impl S3Store {
         key: &str,
         file: &Path,
         headers: &ObjectHeaders,
+        sent: Sent<'_>,
     ) -> Result<bool, StoreError> {
         match self.head(key).await {
             Ok(_) => return Ok(false),
@@ -30,10 +31,13 @@ impl S3Store {
         if size <= PART {
             let bytes = piece(file, 0, size).await?;
             let created = self.create_with(key, bytes, headers).await?;
+            if matches!(created, Created::Done) {
+                sent(size);
+            }
             return self.settle(key, created).await;
         }
         let upload = self.begin(key, headers).await?;
-        let created = self.send(&upload, file, size).await;
+        let created = self.send(&upload, file, size, sent).await;
         if !matches!(created, Ok(Created::Done)) {
             // What cannot be given up now, the bucket's rule for unfinished uploads removes.
             let _ = self.abort(&upload).await;
@@ -48,12 +52,15 @@ impl S3Store {
         }
     }
 
-    async fn send(&self, upload: &Upload, file: &Path, size: u64) -> Result<Created, StoreError> {
+    async fn send(&self, upload: &Upload, file: &Path, size: u64, sent: Sent<'_>) -> Result<Created, StoreError> {
         let length = PART.max(size.div_ceil(u64::from(PARTS_MAX)));
         let ranges = (1u32..).zip((0..size).step_by(usize::try_from(length).unwrap_or(usize::MAX)));
         let sending = ranges.map(|(number, at)| async move {
             let bytes = piece(file, at, length.min(size - at)).await?;
-            self.part(upload, number, bytes).await
+            let length = bytes.len() as u64;
+            let part = self.part(upload, number, bytes).await?;
+            sent(length);
+            Ok(part)
         });
         let parts: Vec<Part> = all_or_none(sending, WINDOW).await?;
         self.complete(upload, parts).await

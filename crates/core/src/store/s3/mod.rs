@@ -28,7 +28,8 @@ pub use object::{Created, Details};
 pub use settings::S3Settings;
 
 use super::{
-    Attributes, Entry, Listing, Object, ObjectHeaders, ObjectStore, StoreError, StoreErrorKind, Version, Versioned,
+    Attributes, Entry, Listing, Object, ObjectHeaders, ObjectStore, Sent, StoreError, StoreErrorKind, Version,
+    Versioned,
 };
 
 /// The objects of one bucket, or those below one prefix of it.
@@ -141,8 +142,14 @@ impl ObjectStore for S3Store {
         self.create_in_turn(key, &bytes).await
     }
 
-    async fn create_from(&self, key: &str, file: &Path, headers: &ObjectHeaders) -> Result<bool, StoreError> {
-        self.create_from_file(key, file, headers).await
+    async fn create_from(
+        &self,
+        key: &str,
+        file: &Path,
+        headers: &ObjectHeaders,
+        sent: Sent<'_>,
+    ) -> Result<bool, StoreError> {
+        self.create_from_file(key, file, headers, sent).await
     }
 
     async fn read(&self, key: &str, limit: usize) -> Result<Versioned, StoreError> {

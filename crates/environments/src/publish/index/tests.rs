@@ -63,6 +63,17 @@ fn who_resolved_earlier_and_comes_later_takes_no_label_back() {
 }
 
 #[test]
+fn who_resolved_earlier_and_comes_later_takes_no_label_that_was_given_up_meanwhile() {
+    let labels = [label("central")];
+    let first = Index::empty().with(&build("a", 1), Some(&claim("linux", &labels, 1)), at(1)).unwrap();
+    let given_up = first.with(&build("b", 2), Some(&claim("linux", &[], 20)), at(21)).unwrap();
+    let late = given_up.with(&build("c", 3), Some(&claim("linux", &labels, 10)), at(30)).unwrap();
+    assert_eq!(held(&late, "central"), "");
+    assert_eq!(held(&late.with(&build("c", 3), Some(&claim("mac", &labels, 10)), at(31)).unwrap(), "central"), "c");
+    assert_eq!(held(&late.with(&build("c", 3), Some(&claim("linux", &labels, 22)), at(32)).unwrap(), "central"), "c");
+}
+
+#[test]
 fn what_was_in_use_or_just_published_is_kept_for_ever() {
     let labels = [label("central")];
     let index = Index::empty().with(&build("a", 1), Some(&claim("linux", &labels, 1)), at(1)).unwrap();

@@ -1,12 +1,12 @@
 //! Which package's file is at a path.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::{Conflict, MergeError};
 use super::links::Links;
 use crate::lock::Identity;
-use crate::rpm::{File, FileKind, Package};
+use crate::rpm::{self, File, FileKind, Package};
 use crate::rpmdb::FileState;
 use crate::tree::Path;
 
@@ -39,10 +39,12 @@ impl Claims {
         let colored = MULTILIB.contains(&&*identity.arch);
         for (package, files_of) in files.iter().enumerate() {
             let mut places = Vec::with_capacity(files_of.len());
+            let mut out = BTreeSet::new();
             this.states.push(vec![FileState::Normal; files_of.len()]);
             for (index, file) in files_of.iter().enumerate() {
                 let place = links.place(&file.path)?;
                 if excluded.has(&file.path) || excluded.has(&place) {
+                    out.insert(index);
                     this.set_state(package, index, FileState::NotInstalled);
                 } else if file.kind() == FileKind::Special {
                     this.special += 1;
@@ -55,6 +57,14 @@ impl Claims {
                     });
                 }
                 places.push(place);
+            }
+            if let Some((stays, other)) = split(files_of, &out) {
+                let package = packages.get(package).map(|it| it.nevra()).unwrap_or_default();
+                return Err(MergeError::HardlinkExcluded {
+                    path: stays.path.clone(),
+                    other: other.path.clone(),
+                    package,
+                });
             }
             this.places.push(places);
         }
@@ -103,6 +113,19 @@ impl Claims {
             *slot = state;
         }
     }
+}
+
+/// Two names of one file, of which the first stays and the second is `out`.
+fn split<'a>(files: &'a [File], out: &BTreeSet<usize>) -> Option<(&'a File, &'a File)> {
+    if out.is_empty() {
+        return None;
+    }
+    let names = rpm::Links::of(files);
+    let excluded: HashMap<usize, usize> = out.iter().filter_map(|index| Some((names.set(*index)?, *index))).collect();
+    files.iter().enumerate().filter(|(index, _)| !out.contains(index)).find_map(|(index, stays)| {
+        let other = excluded.get(&names.set(index)?)?;
+        Some((stays, files.get(*other)?))
+    })
 }
 
 /// How two files of one path differ; not at all: they are the same file.

@@ -28,6 +28,22 @@ pub enum MergeError {
     /// rpm's database cannot be written.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// It was broken off.
+    #[error("merging packages was broken off: {0}")]
+    Stopped(#[source] std::io::Error),
+    /// Of the names of one file some stay out, and others are there.
+    #[error(
+        "{path} and {other} of the package {package} are one file, of which the definition excludes only {other}: exclude \
+         both or none"
+    )]
+    HardlinkExcluded {
+        /// The name that would stay.
+        path: Path,
+        /// The name that is excluded.
+        other: Path,
+        /// The package.
+        package: String,
+    },
     /// A package stays out, and is there.
     #[error("the package {package} is excluded ({reason}), and is in the lock all the same; make the lock again")]
     Excluded {

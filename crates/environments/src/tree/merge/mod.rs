@@ -11,7 +11,8 @@
 //! **Owners** are looked up by name: in the definition, in the packages' own `etc/passwd` and `etc/group`, and in their
 //! `sysusers.d`. A name that nobody knows is an error: rpm would give the file to root.
 //!
-//! **Left out** are ghosts, device nodes, pipes and sockets, and what the definition excludes by path.
+//! **Left out** are ghosts, device nodes, pipes and sockets, and what the definition excludes by path. Of a file's names all
+//! are excluded or none: what may not be passed on must not stay under another name.
 //!
 //! **Scriptlets** are never run. One that installing would run, of whatever kind, is declared in the definition, by package
 //! and phase, or there is no tree. What stands in for them is done: accounts are written to `etc/passwd` and `etc/group`,
@@ -33,6 +34,7 @@ pub(crate) use links::within;
 use super::{Content, Entries, Entry, Kind, Path, Spool, add_missing_parents};
 use crate::definition::Action;
 use crate::lock::Identity;
+use crate::progress::Pulse;
 use crate::rpm::Package;
 use crate::rpmdb::{self, Installed};
 use crate::tree::{ldconfig, repositories};
@@ -53,12 +55,12 @@ pub struct Merged {
     pub special: u64,
 }
 
-/// Merges packages by the rules of a lock; contents go to `spool`. `progress` hears how many bytes of packages are read.
+/// Merges packages by the rules of a lock; contents go to `spool`. `pulse` hears how many bytes of packages are read.
 pub fn merge(
     packages: &[Package],
     identity: &Identity,
     spool: &mut Spool,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<Merged, MergeError> {
     let packages = ordered(packages, identity)?;
     let scriptlets = decisions::decide(&packages, &identity.scriptlets)?;
@@ -68,7 +70,7 @@ pub fn merge(
     };
     let files = packages.iter().map(|package| package.files()).collect::<Result<Vec<_>, _>>()?;
     let claims = Claims::of(&packages, &files, identity)?;
-    let placed = place::place(&packages, &files, &claims, spool, progress)?;
+    let placed = place::place(&packages, &files, &claims, spool, pulse)?;
 
     let accounts = Accounts::read(identity, &placed, spool)?;
     let mut entries = Entries::new();

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::claims::Claims;
 use super::error::MergeError;
+use crate::progress::Pulse;
 use crate::rpm::{Fault, File, FileKind, Links, Package, PackageError, capability};
 use crate::tree::{Content, Kind, Path, Spool};
 
@@ -34,7 +35,7 @@ pub(super) fn place<'a>(
     files: &'a [Vec<File>],
     claims: &Claims,
     spool: &mut Spool,
-    progress: &mut dyn FnMut(u64),
+    pulse: &mut Pulse<'_>,
 ) -> Result<Vec<Placed<'a>>, MergeError> {
     let mut placed = Vec::with_capacity(claims.owners.len());
     let mut read = 0;
@@ -45,7 +46,10 @@ pub(super) fn place<'a>(
         let set = |file: usize| links.set(file).unwrap_or(file);
         let needed: HashSet<usize> = (0..files.len()).filter(|file| has(*file)).map(set).collect();
         let wanted = |file: usize| needed.contains(&set(file));
-        let kept = package.unpack(files, &wanted, spool)?;
+        let kept = package.unpack(files, &wanted, spool, &mut |bytes| pulse(read + bytes))?;
+        // Should several names have contents, those of the last count, as for rpm.
+        let mut kept: Vec<(usize, Content)> = kept.into_iter().collect();
+        kept.sort_unstable_by_key(|(file, _)| *file);
         let contents: HashMap<usize, Content> = kept.into_iter().map(|(file, content)| (set(file), content)).collect();
 
         let spots = claims.places.get(index).map(Vec::as_slice).unwrap_or_default();
@@ -70,7 +74,7 @@ pub(super) fn place<'a>(
             placed.push(Placed { path: place.clone(), kind, file: shared.unwrap_or(file), package });
         }
         read += package.size();
-        progress(read);
+        pulse(read).map_err(MergeError::Stopped)?;
     }
     Ok(placed)
 }
