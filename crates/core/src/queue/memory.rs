@@ -1,6 +1,6 @@
 //! A queue inside one process: what Amazon SQS is to many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use super::{MESSAGE_LIMIT, Outgoing, Queue, QueueError};
 
 /// A bounded queue in memory. As in SQS, a message that was received is unseen for some time, and comes again unless it is
-/// [removed](Self::remove) meanwhile. Groups and deduplication it does not know. What is in it ends with the process.
+/// [removed](Self::remove) meanwhile. Messages of one group are received one after another, in the order in which they were
+/// sent: while the first one is there, received or not, those behind it stay unseen. Deduplication it does not know. What is
+/// in it ends with the process.
 #[derive(Debug)]
 pub struct MemoryQueue {
     messages: Mutex<Messages>,
@@ -24,13 +26,45 @@ pub struct MemoryQueue {
 #[derive(Debug, Default)]
 struct Messages {
     waiting: BTreeMap<(Instant, u64), Waiting>,
+    /// Of each group that has a message above, what is behind that.
+    behind: HashMap<String, VecDeque<(u64, Waiting)>>,
+    /// How many there are, above and behind.
+    count: usize,
     next: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Waiting {
     body: String,
+    group: Option<String>,
     receives: u32,
+}
+
+impl Messages {
+    /// Adds a message that can be seen from a moment on, unless one of its group is there: then it is behind that.
+    fn add(&mut self, message: Waiting, from: Instant) {
+        let number = self.next;
+        self.next += 1;
+        self.count += 1;
+        if let Some(behind) = message.group.as_ref().and_then(|group| self.behind.get_mut(group)) {
+            behind.push_back((number, message));
+            return;
+        }
+        self.behind.extend(message.group.clone().map(|group| (group, VecDeque::new())));
+        self.waiting.insert((from, number), message);
+    }
+
+    /// Removes a message; the next one of its group can be seen now.
+    fn remove(&mut self, place: (Instant, u64)) {
+        let Some(removed) = self.waiting.remove(&place) else { return };
+        self.count -= 1;
+        let Some(group) = removed.group else { return };
+        if let Some((number, next)) = self.behind.get_mut(&group).and_then(VecDeque::pop_front) {
+            self.waiting.insert((Instant::now(), number), next);
+        } else {
+            self.behind.remove(&group);
+        }
+    }
 }
 
 /// A message that was received.
@@ -70,12 +104,14 @@ impl MemoryQueue {
 
     /// Removes a message that was received; nothing happens when somebody has received it since.
     pub fn remove(&self, delivery: &Delivery) {
-        self.lock().waiting.remove(&delivery.place);
+        self.lock().remove(delivery.place);
+        // What was behind it can be seen.
+        self.changed.notify_one();
     }
 
     /// How many messages there are, those included that were received and not removed.
     pub fn len(&self) -> usize {
-        self.lock().waiting.len()
+        self.lock().count
     }
 
     /// Whether there is none.
@@ -114,15 +150,13 @@ impl Queue for MemoryQueue {
         let mut queue = self.lock();
         let mut unsent = messages.len();
         for message in messages {
-            if queue.waiting.len() >= self.capacity {
+            if queue.count >= self.capacity {
                 drop(queue);
                 self.changed.notify_one();
                 let reason = format!("it is full: it takes {} messages", self.capacity);
                 return Err(QueueError::Unavailable { queue: self.describe(), unsent, reason });
             }
-            let number = queue.next;
-            queue.next += 1;
-            queue.waiting.insert((now + message.delay, number), Waiting { body: message.body, receives: 0 });
+            queue.add(Waiting { body: message.body, group: message.group, receives: 0 }, now + message.delay);
             unsent -= 1;
         }
         drop(queue);
@@ -155,6 +189,38 @@ mod tests {
         queue.remove(&a);
         assert_eq!(queue.len(), 1, "what was received again is the other's");
         queue.remove(&again);
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_behind_a_message_of_its_group_waits_for_it_also_where_it_comes_again() {
+        let of = |group: &str, body: &str| Outgoing { group: Some(group.to_owned()), ..message(body) };
+        let queue = MemoryQueue::new(10, Duration::from_mins(1));
+        queue.send(vec![of("x", "x1"), of("x", "x2"), of("y", "y1"), message("alone"), of("x", "x3")]).await.unwrap();
+        assert_eq!(queue.len(), 5);
+        let first = queue.receive().await;
+        assert_eq!(first.body, "x1");
+        let other = queue.receive().await;
+        assert_eq!((other.body.as_str(), queue.receive().await.body.as_str()), ("y1", "alone"), "nobody else waits");
+        queue.remove(&other);
+        queue.send(vec![of("y", "y2")]).await.unwrap();
+        let last = queue.receive().await;
+        assert_eq!(last.body, "y2");
+        queue.remove(&last);
+
+        // It fails: it is the next one all the same, and comes once more before what is behind it.
+        let again = queue.receive().await;
+        assert_eq!((again.body.as_str(), again.receives), ("x1", 2));
+        queue.remove(&first);
+        let alone = queue.receive().await;
+        assert_eq!((alone.body.as_str(), alone.receives), ("alone", 2), "who had it before removes nothing");
+        queue.remove(&alone);
+        queue.remove(&again);
+        for expected in ["x2", "x3"] {
+            let next = queue.receive().await;
+            assert_eq!(next.body, expected);
+            queue.remove(&next);
+        }
         assert!(queue.is_empty());
     }
 
