@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 pub const COUNT_MAX: u32 = 20;
 /// The highest priority, and, negative, the lowest.
 pub const PRIORITY_MAX: i64 = 100;
+/// The most bytes of the properties and the names of files that a build is given, as JSON. `buildbot/self_serve.py` takes
+/// 65,536, of which some are the agent's own.
+pub const EXTRA_MAX: usize = 64_000;
 /// The most builds that one action starts.
 pub const PIECES_MAX: u32 = 200;
 
@@ -99,6 +102,14 @@ pub enum Action {
         /// Files that count as changed: the build's property `files`. (A change would count for each build of the revision.)
         files: Vec<String>,
     },
+}
+
+/// Whether properties and files are more than a build is given.
+pub fn is_too_much(properties: &Map<String, Value>, files: &[String]) -> bool {
+    // Neither can fail: keys are text.
+    let length = |text: serde_json::Result<String>| text.map_or(usize::MAX, |text| text.len());
+    let all = length(serde_json::to_string(properties)).saturating_add(length(serde_json::to_string(files)));
+    all > EXTRA_MAX
 }
 
 /// An action by its name alone.
@@ -235,6 +246,18 @@ mod tests {
             "new_build_for_builder"
         ]);
         assert_eq!(json!(names), expected);
+    }
+
+    #[test]
+    fn what_a_build_is_given_is_as_much_as_a_master_takes() {
+        let snippet = include_str!("../../../buildbot/self_serve.py");
+        let taken = snippet.lines().find_map(|line| line.strip_prefix("EXTRA_MAX = ")).unwrap();
+        assert!(EXTRA_MAX < taken.parse().unwrap());
+        let properties = |length: usize| Map::from_iter([("a".to_owned(), json!("x".repeat(length)))]);
+        // {"a":"…"} and []
+        assert!(!is_too_much(&properties(EXTRA_MAX - 10), &[]));
+        assert!(is_too_much(&properties(EXTRA_MAX - 9), &[]));
+        assert!(is_too_much(&Map::new(), &["x".repeat(1000), "y".repeat(EXTRA_MAX)]));
     }
 
     #[test]

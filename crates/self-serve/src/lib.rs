@@ -25,6 +25,7 @@ pub mod builds;
 pub mod config;
 pub mod identity;
 pub mod jobs;
+mod reason;
 pub mod reports;
 pub mod settings;
 pub mod variables;

@@ -3,13 +3,17 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use buildhub_core::Deadline;
 use buildhub_self_serve::action::Action;
-use buildhub_self_serve::backend::{Outcome, Piece, Start};
-use buildhub_self_serve::builds::State;
-use buildhub_self_serve::jobs::Job;
-use buildhub_self_serve::work::{Handled, Message, WorkError};
+use buildhub_self_serve::backend::{BackendError, Outcome, Piece, Start};
+use buildhub_self_serve::builds::refresh::Refresher;
+use buildhub_self_serve::builds::{Builds, State};
+use buildhub_self_serve::jobs::{Asked, Job, Jobs};
+use buildhub_self_serve::work::{Agent, Handled, Message, WorkError};
 use buildhub_testkit::buildbot::{Release, Settings};
+use buildhub_testkit::kinto::{Backend as Storage, KintoServer};
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 use support::mortal::Mortal;
@@ -30,8 +34,9 @@ async fn request(world: &World, number: u32) -> u64 {
 
 async fn request_of(world: &World, number: u32, revision: &str) -> u64 {
     let start = Start {
-        piece: Piece { job: 1_000_000, number },
+        piece: Piece { store: None, job: 1_000_000, number },
         builders: vec![BUILDER.to_owned()],
+        again: None,
         branch: Some("mozilla-central".to_owned()),
         revision: Some(revision.to_owned()),
         repository: "https://hg.example/mozilla-central".to_owned(),
@@ -59,6 +64,7 @@ async fn what_starts_builds_is_seen_in_buildbot_afterwards() {
     assert_eq!(said(&job), (false, "Ok"));
     let started = world.started(job.number).await;
     assert_eq!(started.iter().map(|(piece, _)| piece.clone()).collect::<Vec<_>>(), ["1.1", "1.2", "1.3"]);
+    let store = job.store.unwrap();
     for (piece, request) in &started {
         assert_eq!((request.builder.as_str(), request.branch.as_deref()), (BUILDER, Some("mozilla-central")));
         assert_eq!((request.revision.as_deref(), request.priority), (Some(REVISION), 4));
@@ -66,7 +72,7 @@ async fn what_starts_builds_is_seen_in_buildbot_afterwards() {
         assert_eq!(request.reason, "Self-serve: Rebuilt by alice");
         let named = |name: &str| request.properties[name].clone();
         assert_eq!((named("mine"), named("buildid")), (json!([1]), json!("20260101000000")));
-        assert_eq!((named("owner"), named("selfserve_job")), (json!("alice"), json!(piece)));
+        assert_eq!((named("owner"), named("selfserve_job")), (json!("alice"), json!(format!("{piece}@{store}"))));
         let known = world.builds.request(request.id).await.unwrap().unwrap();
         assert_eq!((known.owner.as_deref(), known.priority), (Some("alice"), 4), "it is known at once");
     }
@@ -174,8 +180,9 @@ async fn what_ends_or_moves_builds_is_seen_in_buildbot_afterwards(release: Relea
     // Whatever is open of a revision, waiting or not; the one that was moved forward runs.
     until("the next one runs", async || world.backend.builds_of(waits[0]).await.unwrap().into_iter().next()).await;
     let other = Start {
-        piece: Piece { job: 1_000_000, number: 99 },
+        piece: Piece { store: None, job: 1_000_000, number: 99 },
         builders: vec!["try linux64 build".to_owned()],
+        again: None,
         branch: Some("try".to_owned()),
         revision: Some(REVISION.to_owned()),
         repository: String::new(),
@@ -291,10 +298,12 @@ async fn assert_started(world: &World, jobs: &[Job], pieces: u32) {
     let all = world.master.get("buildrequests?property=selfserve_job").await.unwrap();
     let named = |request: &Value| request["properties"]["selfserve_job"][0].as_str().unwrap_or_default().to_owned();
     let there: Vec<_> = all["buildrequests"].as_array().unwrap().iter().map(named).collect();
+    // Each with the store's name.
+    let there: Vec<_> = there.iter().filter_map(|piece| piece.split_once('@')).map(|(piece, _)| piece).collect();
     for job in jobs {
         assert_eq!(said(job), (false, "Ok"), "{job:?}");
         let its = format!("{}.", job.number);
-        let mut started: Vec<_> = there.iter().filter(|piece| piece.starts_with(&its)).cloned().collect();
+        let mut started: Vec<_> = there.iter().filter(|piece| piece.starts_with(&its)).copied().collect();
         started.sort_unstable();
         assert_eq!(started, (1..=pieces).map(|piece| format!("{its}{piece}")).collect::<Vec<_>>());
     }
@@ -488,4 +497,142 @@ async fn what_can_pass_makes_the_message_come_again_and_what_is_lost_is_sent_aga
     assert_eq!((swept.expired, swept.sent), (1, 0));
     let given_up = world.jobs.find(late.number).await.unwrap().unwrap();
     assert!(said(&given_up).0 && said(&given_up).1.contains("within a day"), "{given_up:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plain_master_cannot_do_ends_the_job_with_what_it_needs() {
+    let world = World::start(Settings { plain: true, builds: 1, ..Settings::default() }).await;
+    // By hand, for there is nothing else by which a build could be asked for.
+    world.master.hold(BUILDER).unwrap();
+    let builders = world.backend.builders().await.unwrap();
+    let builder = builders.iter().find(|builder| builder.name == BUILDER).unwrap().id;
+    let mut requests = Vec::new();
+    for revision in [REVISION, "fedcba987654"] {
+        let asked =
+            json!({ "builderid": builder, "branch": "mozilla-central", "revision": revision, "reason": "by hand" });
+        let forced = world.master.control("forceschedulers/hands", "force", &asked).await.unwrap();
+        requests.push(forced[1].as_object().unwrap().values().next().unwrap().as_u64().unwrap());
+    }
+    world.build_of(requests[0]).await;
+
+    let (branch, priority) = ("mozilla-central".to_owned(), 7);
+    let for_builder = Action::NewBuildForBuilder {
+        branch: branch.clone(),
+        revision: revision(),
+        priority,
+        builder_name: BUILDER.to_owned(),
+        properties: Map::new(),
+        files: Vec::new(),
+    };
+    for action in [
+        Action::Reprioritize { brid: requests[1], priority },
+        Action::RebuildRequest { brid: requests[0], priority, count: 1 },
+        Action::NewBuildAtRevision { branch: branch.clone(), revision: revision() },
+        Action::NewNightlyAtRevision { branch, revision: revision(), priority },
+        for_builder,
+    ] {
+        let job = world.ask(action).await;
+        let message = Message { job: job.number };
+        // A master that has just begun may lack it for a moment.
+        let error = world.agent.handle(message, Timestamp::now(), Deadline::NONE).await.unwrap_err();
+        assert!(matches!(error, WorkError::Backend(BackendError::Lacks { .. })), "{error}");
+        let later = Timestamp::now() + 5.minutes();
+        let Handled::Done(over) = world.agent.handle(message, later, Deadline::NONE).await.unwrap() else { panic!() };
+        assert!(
+            said(&over).0 && said(&over).1.contains("put buildbot/self_serve.py beside its master.cfg"),
+            "{over:?}"
+        );
+    }
+    assert_eq!(world.backend.request(requests[1]).await.unwrap().unwrap().priority, 0);
+    // What it can do is done.
+    let cancelled = world.carry_out(Action::CancelRequest { brid: requests[1] }).await;
+    assert_eq!(said(&cancelled), (false, format!("{}: Ok", requests[1]).as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_master_ends_no_job_and_what_was_asked_for_is_done_when_it_has_passed() {
+    let world = World::start(Settings::default()).await;
+    let branch = || "mozilla-central".to_owned();
+    let for_builder = Action::NewBuildForBuilder {
+        branch: branch(),
+        revision: revision(),
+        priority: 0,
+        builder_name: BUILDER.to_owned(),
+        properties: Map::new(),
+        files: Vec::new(),
+    };
+    let for_builder = world.ask(for_builder).await;
+    let told = world.ask(Action::NewBuildAtRevision { branch: branch(), revision: revision_of(1) }).await;
+    for (table, job) in [("buildset_properties", for_builder), ("change_properties", told)] {
+        let renamed = |from: &str, to: &str| format!("ALTER TABLE {from} RENAME TO {to};");
+        world.master.database(&renamed(table, "elsewhere")).await.unwrap();
+        let message = Message { job: job.number };
+        let error = world.agent.handle(message, Timestamp::now(), Deadline::NONE).await.unwrap_err();
+        assert!(!error.is_lasting(), "{error}");
+        let waiting = world.jobs.find(job.number).await.unwrap().unwrap();
+        assert!(waiting.is_open() && waiting.trouble.unwrap().contains("no such table"), "{job:?}");
+        world.master.database(&renamed("elsewhere", table)).await.unwrap();
+        let done = world.handle(job.number).await;
+        assert_eq!(said(&done), (false, "Ok"));
+        assert_eq!(world.started(job.number).await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_stores_that_ask_one_master_for_the_same_each_get_their_own() {
+    let world = World::start(Settings::default()).await;
+    let other = KintoServer::start(Storage::Memory).await.unwrap();
+    let client = support::client(&other);
+    client.initialise(&support::manifest()).await.unwrap();
+    let (jobs, builds) = (Jobs::new(&client, "self-serve").unwrap(), Builds::new(&client, "self-serve").unwrap());
+    let refresher = Refresher::new(builds, Arc::clone(&world.backend));
+    let (documents, queue) = (Arc::clone(&world.documents), world.queue.clone());
+    let agent = Agent::new(jobs.clone(), refresher, Arc::clone(&world.backend), documents, queue);
+
+    let branch = || "mozilla-central".to_owned();
+    let for_builder = Action::NewBuildForBuilder {
+        branch: branch(),
+        revision: revision(),
+        priority: 0,
+        builder_name: BUILDER.to_owned(),
+        properties: Map::new(),
+        files: Vec::new(),
+    };
+    let told = Action::NewBuildAtRevision { branch: branch(), revision: revision() };
+    for action in [for_builder, told] {
+        let ours = world.carry_out(action.clone()).await;
+        let asked = jobs.ask(action, "alice", Timestamp::now().as_second(), None).await.unwrap();
+        let Asked::New(theirs) = asked else { panic!("{asked:?}") };
+        assert_eq!((ours.number, &ours.who), (theirs.number, &theirs.who));
+        let message = Message { job: theirs.number };
+        let Handled::Done(theirs) = agent.handle(message, Timestamp::now(), Deadline::NONE).await.unwrap() else {
+            panic!()
+        };
+        assert_eq!((said(&ours), said(&theirs)), ((false, "Ok"), (false, "Ok")));
+    }
+    let all = world.master.get("buildrequests").await.unwrap();
+    assert_eq!(all["buildrequests"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builders_that_self_serve_may_not_start_are_named_by_the_job_that_asked_for_them() {
+    let world = World::start(Settings::default()).await;
+    let of = json!({ "properties": { "branch": "try" } });
+    // The master does not have the second one; a document may be ahead of it.
+    world.has_builders(&json!({ "try linux64 nightly": of, "try macosx64 nightly": of, "try macosx64 pgo-build": of }));
+    let (branch, priority) = (|| "try".to_owned(), 0);
+    let job = world.ask(Action::NewNightlyAtRevision { branch: branch(), revision: revision(), priority }).await;
+    // Also where whoever started it died before the job was over.
+    let mortal = Mortal::new(&world.backend, 2);
+    let agent = world.agent_on(mortal.clone());
+    tokio::select! {
+        () = mortal.halted.notified() => {}
+        handled = agent.handle(Message { job: job.number }, Timestamp::now(), Deadline::NONE) => panic!("{handled:?}"),
+    }
+    let done = world.handle(job.number).await;
+    assert_eq!(said(&done), (true, "Ok, but for what self-serve may not start there: try macosx64 nightly"));
+    assert_eq!(world.started(job.number).await.len(), 1);
+    let none =
+        world.carry_out(Action::NewPgobuildAtRevision { branch: branch(), revision: revision(), priority }).await;
+    assert!(said(&none).0 && said(&none).1.contains("try macosx64 pgo-build"), "{none:?}");
 }

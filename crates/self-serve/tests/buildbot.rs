@@ -1,10 +1,15 @@
 //! A real Buildbot, asked and steered through [`Backend`].
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use buildhub_http::HttpSettings;
-use buildhub_self_serve::backend::{Backend as _, BackendError, Build, Change, Outcome, Piece, Request, Start};
+use buildhub_self_serve::backend::{
+    Backend as _, BackendError, Build, Change, Outcome, Piece, Request, Start, StoreId,
+};
 use buildhub_self_serve::buildbot::{Buildbot, BuildbotSettings};
 use buildhub_testkit::buildbot::{self as testkit, Release, Settings};
 use serde_json::json;
@@ -20,8 +25,9 @@ fn client(server: &testkit::Buildbot, auth: &str) -> Buildbot {
 
 fn start(job: u64, number: u32) -> Start {
     Start {
-        piece: Piece { job, number },
+        piece: Piece { store: None, job, number },
         builders: vec![BUILDER.to_owned()],
+        again: None,
         branch: Some("mozilla-central".to_owned()),
         revision: Some("abcdef012345".to_owned()),
         repository: String::new(),
@@ -116,17 +122,7 @@ async fn everything_that_self_serve_asks_of_a_build_system_is_done(release: Rele
     assert_eq!((next.result, next.worker.as_deref()), (Some(Outcome::Success), Some("worker")));
 
     // A change leads to what its schedulers make of it, once.
-    let change = Change {
-        piece: Piece { job: 9, number: 1 },
-        branch: "try".to_owned(),
-        revision: "0123456789ab".to_owned(),
-        repository: "https://hg.example/try".to_owned(),
-        link: "https://hg.example/try/rev/0123456789ab".to_owned(),
-        comments: "Submitted via self-serve".to_owned(),
-        requester: "bob".to_owned(),
-        files: vec!["dummy".to_owned()],
-        properties: serde_json::Map::new(),
-    };
+    let change = change(9, "0123456789ab");
     let number = client.change(&change).await.unwrap();
     assert_eq!(client.change(&change).await.unwrap(), number);
     let changes = server.get("changes").await.unwrap();
@@ -191,4 +187,269 @@ async fn a_master_without_what_self_serve_needs_is_told_so() {
     let error = client(&server, server.auth()).check().await.unwrap_err();
     assert!(matches!(error, BackendError::Lacks { .. }), "{error}");
     assert!(error.to_string().contains("buildbot/self_serve.py"), "{error}");
+}
+
+fn change(job: u64, revision: &str) -> Change {
+    Change {
+        piece: Piece { store: None, job, number: 1 },
+        branch: "try".to_owned(),
+        revision: revision.to_owned(),
+        repository: "https://hg.example/try".to_owned(),
+        link: String::new(),
+        comments: "Submitted via self-serve".to_owned(),
+        requester: "bob".to_owned(),
+        files: vec!["dummy".to_owned()],
+        properties: serde_json::Map::new(),
+    }
+}
+
+/// How many requests there are of a revision, by their builders' names.
+async fn requests_of(server: &testkit::Buildbot, client: &Buildbot, revision: &str) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for request in server.get("buildrequests").await.unwrap()["buildrequests"].as_array().unwrap() {
+        let request = client.request(request["buildrequestid"].as_u64().unwrap()).await.unwrap().unwrap();
+        if request.revision.as_deref() == Some(revision) {
+            *found.entry(request.builder).or_insert(0) += 1;
+        }
+    }
+    found
+}
+
+async fn a_change_is_built_once_whenever_the_master_dies(release: Release) {
+    let settings = Settings { release, more_schedulers: true, ..Settings::default() };
+    let mut server = testkit::Buildbot::start(settings).await.unwrap();
+    let client = client(&server, server.auth());
+    let (pushed, waited) = ("try linux64 build", "try linux64 nightly");
+    let all = BTreeMap::from([(pushed.to_owned(), 1), (waited.to_owned(), 1)]);
+
+    // The change is stored, and no scheduler has made anything of it that is built at once.
+    server.hold_changes("try").unwrap();
+    let first = change(1, "aaaaaaaaaaaa");
+    let told = tokio::select! {
+        told = client.change(&first) => panic!("told of before anything is made of it: {told:?}"),
+        there = until("the change is stored", async || {
+            server.get("changes").await.unwrap()["changes"][0]["changeid"].as_u64()
+        }) => there,
+    };
+    server.kill().await.unwrap();
+    server.release_changes("try").unwrap();
+    server.start_again().await.unwrap();
+    assert_eq!(client.change(&first).await.unwrap(), told);
+    assert_eq!(requests_of(&server, &client, "aaaaaaaaaaaa").await.get(pushed), Some(&1), "it is built after all");
+
+    // One that was taken, by one scheduler at once and by another that still waits, is not taken again by a master that has
+    // forgotten that it was.
+    let second = change(2, "bbbbbbbbbbbb");
+    let told = client.change(&second).await.unwrap();
+    assert_eq!(requests_of(&server, &client, "bbbbbbbbbbbb").await, BTreeMap::from([(pushed.to_owned(), 1)]));
+    for _ in 0..2 {
+        server.kill().await.unwrap();
+        server.start_again().await.unwrap();
+        assert_eq!(client.change(&second).await.unwrap(), told);
+    }
+    until("it has been quiet", async || (requests_of(&server, &client, "bbbbbbbbbbbb").await == all).then_some(()))
+        .await;
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_eq!(client.change(&second).await.unwrap(), told);
+
+    // Of the same revision another job tells again: what it asked for is made once too.
+    client.change(&change(3, "bbbbbbbbbbbb")).await.unwrap();
+    client.change(&change(3, "bbbbbbbbbbbb")).await.unwrap();
+    let both = BTreeMap::from([(pushed.to_owned(), 2), (waited.to_owned(), 2)]);
+    until("it has been quiet", async || (requests_of(&server, &client, "bbbbbbbbbbbb").await == both).then_some(()))
+        .await;
+    assert_eq!(server.get("changes").await.unwrap()["changes"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_built_once_whenever_the_newest_buildbot_dies() {
+    Box::pin(a_change_is_built_once_whenever_the_master_dies(Release::Newest)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_built_once_whenever_an_older_buildbot_dies() {
+    Box::pin(a_change_is_built_once_whenever_the_master_dies(Release::Old)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_three_times_is_built_three_times_where_a_master_collapses_requests() {
+    let settings = Settings { builds: 1, collapse: true, ..Settings::default() };
+    let server = testkit::Buildbot::start(settings).await.unwrap();
+    let client = client(&server, server.auth());
+    server.hold(BUILDER).unwrap();
+    let busy = *client.start(&start(1, 1)).await.unwrap().requests.values().next().unwrap();
+    running(&client, busy).await;
+    let mut waiting = Vec::new();
+    for number in 1..=3 {
+        waiting.extend(client.start(&start(2, number)).await.unwrap().requests.into_values());
+    }
+    server.release(BUILDER).unwrap();
+    for id in waiting {
+        over(&client, id).await;
+        assert_eq!(client.builds_of(id).await.unwrap()[0].result, Some(Outcome::Success));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_again_is_of_all_that_the_first_was_of_with_its_patch() {
+    for release in [Release::Newest, Release::Old] {
+        let server = testkit::Buildbot::start(Settings { release, ..Settings::default() }).await.unwrap();
+        let client = client(&server, server.auth());
+        let builder = server.get("builders").await.unwrap()["builders"].as_array().unwrap().clone();
+        let builder = builder.iter().find(|builder| builder["name"] == BUILDER).unwrap()["builderid"].clone();
+        let asked = json!({
+            "builderid": builder, "reason": "by hand", "branch": "mozilla-central", "revision": "abcdef012345",
+            "repository": "https://hg.example/mozilla-central", "project": "firefox",
+            "lib_branch": "stable", "lib_revision": "0123456789ab", "lib_repository": "https://hg.example/lib",
+            "lib_project": "libraries", "lib_patch_body": "--- a\n+++ b\n", "lib_patch_level": "2",
+            "lib_patch_author": "carol", "lib_patch_comment": "mend", "lib_patch_subdir": "src",
+        });
+        let forced = server.control("forceschedulers/hands", "force", &asked).await.unwrap();
+        let first = forced[1].as_object().unwrap().values().next().unwrap().as_u64().unwrap();
+        // A change of the same source, with properties that are not the first one's.
+        client.change(&Change { branch: "mozilla-central".to_owned(), ..change(1, "abcdef012345") }).await.unwrap();
+        let request = over(&client, first).await;
+        assert_eq!(
+            (request.branch.as_deref(), request.revision.as_deref()),
+            (Some("mozilla-central"), Some("abcdef012345"))
+        );
+
+        let again = Start { again: Some(first), ..start(7, 1) };
+        let started = client.start(&again).await.unwrap();
+        assert_eq!(client.start(&again).await.unwrap(), started);
+        let sources = async |request: u64| {
+            let set = client.request(request).await.unwrap().unwrap();
+            let found = server.get(&format!("buildrequests/{}", set.id)).await.unwrap();
+            let set = found["buildrequests"][0]["buildsetid"].clone();
+            let set = server.get(&format!("buildsets/{set}")).await.unwrap()["buildsets"][0].take();
+            let mut sources = set["sourcestamps"].as_array().unwrap().clone();
+            for source in &mut sources {
+                for name in ["ssid", "created_at"] {
+                    source.as_object_mut().unwrap().remove(name);
+                }
+                if let Some(patch) = source["patch"].as_object_mut() {
+                    patch.remove("patchid");
+                }
+            }
+            sources.sort_by_key(|source| source["codebase"].to_string());
+            sources
+        };
+        let of_first = sources(first).await;
+        assert_eq!(of_first.len(), 2);
+        assert_eq!((&of_first[1]["patch"]["level"], &of_first[0]["project"]), (&json!(2), &json!("firefox")));
+        let made = *started.requests.values().next().unwrap();
+        assert_eq!(sources(made).await, of_first, "{release:?}");
+        let made = client.request(made).await.unwrap().unwrap();
+        assert_eq!((&made.properties["selfserve_job"], &made.properties["owner"]), (&json!("7.1"), &json!("alice")));
+
+        let error = client.start(&Start { again: Some(999), ..start(7, 2) }).await.unwrap_err();
+        assert!(matches!(&error, BackendError::Refused { reason, .. } if reason.contains("no request 999")), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_stores_count_alike_is_not_the_same() {
+    let server = testkit::Buildbot::start(Settings::default()).await.unwrap();
+    let client = client(&server, server.auth());
+    let of = |store: Option<StoreId>| {
+        let piece = Piece { store, ..start(1, 1).piece };
+        Start { piece, ..start(1, 1) }
+    };
+    let (one, other) = (of(Some(StoreId::new())), of(Some(StoreId::new())));
+    let mut sets = Vec::new();
+    for start in [&one, &other, &of(None), &one, &other] {
+        sets.push(client.start(start).await.unwrap().set);
+    }
+    assert_eq!(sets, [1, 2, 3, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_master_knows_no_more_is_begun_anew() {
+    let mut server = testkit::Buildbot::start(Settings::default()).await.unwrap();
+    let client = client(&server, server.auth());
+    client.start(&start(1, 1)).await.unwrap();
+    // By this a master knows its cookies. Without it it makes another one, as if the week that they last were over.
+    server.kill().await.unwrap();
+    server.database("DELETE FROM object_state WHERE name = 'session_secret';").await.unwrap();
+    server.start_again().await.unwrap();
+    let again = client.start(&start(1, 2)).await.unwrap();
+    assert_eq!(again.set, 2);
+    client.cancel_request(*again.requests.values().next().unwrap(), "no more").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_master_passes_and_what_it_has_no_room_for_is_not_there() {
+    let server = testkit::Buildbot::start(Settings::default()).await.unwrap();
+    let client = client(&server, server.auth());
+    client.check().await.unwrap();
+    server.database("ALTER TABLE buildsets RENAME TO elsewhere;").await.unwrap();
+    let error = client.start(&start(1, 1)).await.unwrap_err();
+    assert!(matches!(&error, BackendError::Failed { .. }) && error.is_transient(), "{error:?}");
+    server.database("ALTER TABLE elsewhere RENAME TO buildsets;").await.unwrap();
+    assert_eq!(client.start(&start(1, 1)).await.unwrap().set, 1);
+
+    for id in [1 << 31, u64::MAX] {
+        assert!(client.request(id).await.unwrap().is_none() && client.build(id).await.unwrap().is_none(), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_master_may_not_start_for_self_serve_is_named() {
+    let left_out = "mozilla-central linux64 nightly".to_owned();
+    let settings = Settings { left_out: Some(left_out.clone()), ..Settings::default() };
+    let server = testkit::Buildbot::start(settings).await.unwrap();
+    let client = client(&server, server.auth());
+    let both = Start { builders: vec![BUILDER.to_owned(), left_out.clone()], ..start(1, 1) };
+    let started = client.start(&both).await.unwrap();
+    assert_eq!((started.requests.len(), started.left_out), (1, vec![left_out.clone()]));
+    let error = client.start(&Start { builders: vec![left_out], ..start(1, 2) }).await.unwrap_err();
+    assert!(matches!(&error, BackendError::Refused { reason, .. } if reason.contains("has none of")), "{error}");
+}
+
+/// Stands before a master, and passes questions on; before the second one for a page of requests its database is changed.
+async fn changed_between_pages(server: &Arc<testkit::Buildbot>, sql: &'static str) -> String {
+    let (server, asked) = (Arc::clone(server), Arc::new(AtomicUsize::new(0)));
+    let answer = move |uri: axum::http::Uri| {
+        let (server, asked) = (Arc::clone(&server), Arc::clone(&asked));
+        async move {
+            let path = uri.path_and_query().unwrap().as_str().trim_start_matches("/api/v2/").to_owned();
+            if path.starts_with("buildrequests?") && asked.fetch_add(1, Ordering::SeqCst) == 1 {
+                server.database(sql).await.unwrap();
+            }
+            server.get(&path).await.unwrap().to_string()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await.unwrap() });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_while_a_list_is_read_takes_no_other_out_of_it() {
+    let server = Arc::new(testkit::Buildbot::start(Settings { builds: 1, ..Settings::default() }).await.unwrap());
+    server.hold(BUILDER).unwrap();
+    let direct = client(&server, server.auth());
+    let busy = *direct.start(&start(1, 1)).await.unwrap().requests.values().next().unwrap();
+    running(&direct, busy).await;
+    direct.start(&start(1, 2)).await.unwrap();
+    // Many like the one that waits.
+    let columns = "buildsetid, builderid, priority, complete, results, submitted_at, complete_at, waited_for";
+    let many = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1098)
+         INSERT INTO buildrequests ({columns}) SELECT {columns} FROM buildrequests, n WHERE id = 2;"
+    );
+    server.database(&many).await.unwrap();
+    let numbers = async |client: &Buildbot| -> Vec<u64> {
+        client.open_requests().await.unwrap().iter().map(|request| request.id).collect()
+    };
+    assert_eq!(numbers(&direct).await, (1..=1100).collect::<Vec<_>>());
+
+    let sql = "UPDATE buildrequests SET complete = 1, complete_at = 1 WHERE id BETWEEN 10 AND 200;";
+    let url = changed_between_pages(&server, sql).await.parse().unwrap();
+    let settings = BuildbotSettings { url, login: None, http: HttpSettings::default() };
+    let found = numbers(&Buildbot::new(settings).unwrap()).await;
+    let still_open = (1..10).chain(201..=1100);
+    assert!(still_open.into_iter().all(|id| found.contains(&id)), "{} of them", found.len());
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use buildhub_core::Deadline;
+use buildhub_kinto::Condition;
 use buildhub_self_serve::backend::{self, Backend, BackendError, Change, Outcome, Piece, Start, Started};
 use buildhub_self_serve::builds::refresh::{RefreshError, Refresher};
-use buildhub_self_serve::builds::{Builds, State};
+use buildhub_self_serve::builds::{Builds, End, State};
 use buildhub_testkit::buildbot::Settings;
 use buildhub_testkit::kinto::{Backend as Storage, KintoServer};
 use serde_json::{Map, json};
@@ -22,8 +23,9 @@ const BUILDER: &str = "mozilla-central linux64 build";
 
 async fn request(world: &World, number: u32, branch: &str, revision: &str, who: &str) -> u64 {
     let start = Start {
-        piece: Piece { job: 1, number },
+        piece: Piece { store: None, job: 1, number },
         builders: vec![BUILDER.to_owned()],
+        again: None,
         branch: Some(branch.to_owned()),
         revision: Some(revision.to_owned()),
         repository: String::new(),
@@ -138,7 +140,7 @@ async fn what_follows_from_a_push_is_its_authors_before_it_is_built_and_nobody_t
     assert_eq!(first.owner.as_deref(), Some("alice"));
     // Somebody else tells of the same revision: what was there before stays whose it was, before it is built and after.
     let change = Change {
-        piece: Piece { job: 2, number: 1 },
+        piece: Piece { store: None, job: 2, number: 1 },
         branch: branch.to_owned(),
         revision: REVISION.to_owned(),
         repository: repository.to_owned(),
@@ -263,4 +265,73 @@ async fn who_reads_first_and_writes_last_does_not_bring_back_what_was() {
     assert_eq!(other.reconcile(Deadline::NONE).await.unwrap().refreshed, 1);
     assert!(builds.request(7).await.unwrap().is_none());
     until("nothing is open", async || builds.pending(None, 1).await.unwrap().is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_is_over_when_all_of_it_is_however_much_there_is() {
+    let world = World::start(Settings { builds: 1, ..Settings::default() }).await;
+    let (branches, revision) = (vec!["ash".to_owned()], REVISION.parse().unwrap());
+    let end = async |before: i64| {
+        world.refresher.reconcile(Deadline::NONE).await.unwrap();
+        let End { is_over, is_passed } = world.builds.end_of(&branches, &revision, before).await.unwrap();
+        (is_over, is_passed)
+    };
+    let far = i64::from(u32::MAX);
+    assert_eq!(end(far).await, (false, false), "nothing is not over");
+
+    // Claimed, and its build has not begun: it is among those that wait.
+    world.master.hold_start(BUILDER).unwrap();
+    let first = request(&world, 1, "ash", REVISION, "alice").await;
+    until("it is claimed", async || world.backend.request(first).await.unwrap().unwrap().claimed).await;
+    assert!(world.backend.builds_of(first).await.unwrap().is_empty());
+    assert_eq!(end(far).await, (false, false));
+    let found = world.builds.of_revision(&branches, &revision, 10).await.unwrap();
+    assert_eq!((found.builds.len(), found.pending.len()), (0, 1));
+    assert_eq!(world.builds.of_user(&branches, "alice").await.unwrap().pending[0].request_id, first);
+    world.master.release_start(BUILDER).unwrap();
+    world.over(first).await;
+    assert_eq!(end(far).await, (true, true));
+    let ended = world.builds.of_revision(&branches, &revision, 10).await.unwrap().builds[0].endtime.unwrap();
+    assert_eq!((end(ended).await, end(ended + 1).await), ((false, true), (true, true)), "it was over a moment ago");
+
+    // More builds than a list has.
+    let records = world.client.collection("self-serve", "builds").unwrap();
+    let first_build = world.build_of(first).await.to_string();
+    let mut like = records.get::<serde_json::Value>(&first_build).await.unwrap().unwrap().data;
+    for own in ["id", "last_modified"] {
+        like.as_object_mut().unwrap().remove(own);
+    }
+    let put = async |id: u64, field: &str, value: serde_json::Value| {
+        let mut record = like.clone();
+        record["build_id"] = json!(id);
+        record[field] = value;
+        let stored = records.put(&id.to_string(), &record, Condition::None).await.unwrap();
+        assert!(matches!(stored, buildhub_kinto::Outcome::Stored { .. }), "{stored:?}");
+    };
+    for id in 1000..2100 {
+        put(id, "buildnumber", json!(id)).await;
+    }
+    assert_eq!(end(far).await, (true, true));
+    put(1000, "status", json!(2)).await;
+    assert_eq!(end(far).await, (true, false), "one of them failed");
+    put(1000, "state", json!("running")).await;
+    assert_eq!(end(far).await, (false, false), "one of them runs");
+    put(1000, "status", json!(5)).await;
+    assert_eq!(end(far).await, (true, true), "what is tried again is as good as what succeeds");
+
+    // All of it was cancelled before it was built: it is over, and nobody says that it went well.
+    let (branches, revision) = (vec!["oak".to_owned()], REVISION.parse().unwrap());
+    world.master.hold(BUILDER).unwrap();
+    let busy = request(&world, 2, "elm", REVISION, "alice").await;
+    world.build_of(busy).await;
+    let waits = request(&world, 3, "oak", REVISION, "alice").await;
+    world.refresher.reconcile(Deadline::NONE).await.unwrap();
+    assert!(!world.builds.end_of(&branches, &revision, far).await.unwrap().is_over);
+    world.backend.cancel_request(waits, "no more").await.unwrap();
+    let over = world.over(waits).await.completed.unwrap();
+    world.refresher.reconcile(Deadline::NONE).await.unwrap();
+    for (before, expected) in [(over, false), (over + 1, true)] {
+        let end = world.builds.end_of(&branches, &revision, before).await.unwrap();
+        assert_eq!((end.is_over, end.is_passed), (expected, false));
+    }
 }

@@ -104,3 +104,42 @@ async fn a_job_is_completed_once_and_then_stays_as_it_is() {
     let error = jobs.complete(999, false, "Ok", 1).await.unwrap_err();
     assert!(matches!(error, JobsError::Unknown { number: 999 }), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_has_a_name_that_its_jobs_keep_and_no_other_store_has() {
+    let ((kinto, jobs), (_other, others)) = tokio::join!(jobs_on(Backend::Postgresql), jobs());
+    let asking = (0..5).map(|bid| {
+        let jobs = jobs.clone();
+        tokio::spawn(async move { jobs.ask(cancel(bid), "alice", 5, None).await.unwrap() })
+    });
+    let mut stores = BTreeSet::new();
+    for asked in asking.collect::<Vec<_>>() {
+        let Asked::New(job) = asked.await.unwrap() else { panic!() };
+        stores.insert(job.store.unwrap());
+    }
+    assert_eq!(stores.len(), 1, "whoever asks first names it");
+    let keyed = jobs.ask(cancel(9), "alice", 5, Some("k")).await.unwrap();
+    let Asked::New(keyed) = keyed else { panic!("{keyed:?}") };
+    assert!(stores.contains(&keyed.store.unwrap()));
+    assert_eq!(jobs.find(keyed.number).await.unwrap().unwrap(), keyed);
+    let other = others.ask(cancel(1), "alice", 5, None).await.unwrap();
+    let Asked::New(other) = other else { panic!("{other:?}") };
+    assert!(!stores.contains(&other.store.unwrap()));
+
+    // A store that counted before it had a name goes on counting, and its old jobs are named as they were.
+    let settings = ClientSettings::new(kinto.url().parse().unwrap(), "user:pass".parse().unwrap());
+    let client = Client::new(&settings).unwrap();
+    let put = async |collection: &str, id: &str, data: serde_json::Value| {
+        let records = client.collection("self-serve", collection).unwrap();
+        let outcome = records.put(id, &data, buildhub_kinto::Condition::None).await.unwrap();
+        assert!(matches!(outcome, buildhub_kinto::Outcome::Stored { .. }), "{outcome:?}");
+    };
+    put("counters", "jobs", json!({ "last": 40 })).await;
+    put("jobs", "40", json!({ "number": 40, "action": "cancel_build", "what": { "bid": 1 }, "who": "bob", "when": 1 }))
+        .await;
+    assert_eq!(jobs.find(40).await.unwrap().unwrap().store, None);
+    let Asked::New(next) = jobs.ask(cancel(1), "alice", 5, None).await.unwrap() else { panic!() };
+    let Asked::New(last) = jobs.ask(cancel(1), "alice", 5, None).await.unwrap() else { panic!() };
+    assert_eq!((next.number, last.number), (41, 42));
+    assert!(next.store.is_some() && next.store == last.store);
+}

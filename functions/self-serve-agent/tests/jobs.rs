@@ -78,8 +78,9 @@ impl Cloud {
     /// A request that no job made.
     async fn request(&self, number: usize, builder: &str, revision: &str) -> u64 {
         let start = Start {
-            piece: Piece { job: 1_000_000, number: u32::try_from(number).unwrap() },
+            piece: Piece { store: None, job: 1_000_000, number: u32::try_from(number).unwrap() },
             builders: vec![builder.to_owned()],
+            again: None,
             branch: Some("try".to_owned()),
             revision: Some(revision.to_owned()),
             repository: String::new(),
@@ -288,6 +289,18 @@ async fn pieces(master: &testkit::Buildbot) -> BTreeMap<String, u32> {
     found
 }
 
+/// How many requests the master has of each piece: what was started, and what schedulers made of a change.
+async fn requests_of_pieces(master: &testkit::Buildbot) -> BTreeMap<String, u32> {
+    let mut found = BTreeMap::new();
+    let all = master.get("buildrequests?property=selfserve_job&limit=100000").await.unwrap()["buildrequests"].take();
+    let of_all =
+        all.as_array().unwrap().iter().filter_map(|request| request["properties"]["selfserve_job"][0].as_str());
+    for piece in of_all.filter(|piece| !piece.starts_with("1000000.")) {
+        *found.entry(piece.to_owned()).or_insert(0) += 1;
+    }
+    found
+}
+
 /// What each job should have started, once.
 fn expected(jobs: &[Job]) -> BTreeMap<String, u32> {
     let mut pieces = BTreeMap::new();
@@ -300,7 +313,10 @@ fn expected(jobs: &[Job]) -> BTreeMap<String, u32> {
             | Action::NewBuildForBuilder { .. } => 1,
             _ => 0,
         };
-        pieces.extend((1..=count).map(|piece| (format!("{}.{piece}", job.number), 1)));
+        pieces.extend((1..=count).map(|number| {
+            let piece = Piece { store: job.store, job: job.number, number };
+            (piece.to_string(), 1)
+        }));
     }
     pieces
 }
@@ -349,6 +365,14 @@ async fn each_of_many_mixed_jobs_is_done_once_whatever_dies_meanwhile() {
         assert!(message == "Ok" || message.ends_with(": Ok") || was_over, "{done}");
     }
     assert_eq!(pieces(&cloud.master).await, expected(&jobs), "each piece of each job is there once");
+    // Each is of one builder, and what is pushed to the branch one scheduler builds with one.
+    assert_eq!(requests_of_pieces(&cloud.master).await, expected(&jobs), "and is built once");
+    if !is_peaceful {
+        assert!(
+            kills > 0 && restarts > 0 && failures > 0,
+            "{kills} kills, {restarts} restarts, {failures} calls that died"
+        );
+    }
     for request in before.cancelled.values().chain(before.revisions.values()) {
         assert!(cloud.backend.request(*request).await.unwrap().unwrap().completed.is_some(), "{request}");
     }

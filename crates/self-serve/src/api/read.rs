@@ -16,7 +16,7 @@ use super::page::{self, Frame};
 use super::route::Place;
 use super::{Api, Asked};
 use crate::action::{Action, Revision};
-use crate::builds::{Build, Found, Request};
+use crate::builds::{Build, End, Found, Request};
 use crate::config::{Branch, Snapshot};
 use crate::jobs::{Completion, Job};
 
@@ -256,10 +256,11 @@ impl Api {
     async fn is_done(&self, asked: &Asked<'_>, branch: &Branch<'_>, revision: &str) -> Result<Response, Fault> {
         let revision = revision_of(revision)?;
         let stable_delay = asked.number("stableDelay", STABLE, STABLE_MAX)?;
-        let found = self.of_revision(branch, &revision).await?;
         let delay = SignedDuration::from_secs(i64::try_from(stable_delay).unwrap_or(i64::MAX));
         let quiet_since = asked.now.checked_sub(delay).map_or(i64::MIN, jiff::Timestamp::as_second);
-        let is_done = done(&found, stable_delay, quiet_since);
+        let end = self.parts.builds.end_of(&branch.spellings(), &revision, quiet_since).await;
+        let End { is_over, is_passed } = end.map_err(|error| unreadable(&error))?;
+        let is_done = IsDone { stable_delay, complete: is_over, passed: is_passed };
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &is_done),
             Format::Html => {
@@ -303,22 +304,6 @@ impl Api {
 /// A revision as addresses have it.
 pub(super) fn revision_of(text: &str) -> Result<Revision, Fault> {
     text.parse().map_err(|error| Fault::bad(format!("Bad revision: {error}")))
-}
-
-/// Whether a revision is done with: something was there, all of it is over and has been since a moment, and went well. A
-/// list that is not whole cannot say so.
-fn done(found: &Found, stable_delay: u64, quiet_since: i64) -> IsDone {
-    let Found { builds, pending, unreadable } = found;
-    let is_whole = builds.len() < LISTED_MAX && *unreadable == 0 && pending.is_empty() && !builds.is_empty();
-    let is_over = |build: &Build| build.endtime.is_some_and(|end| end < quiet_since);
-    let is_passed = |build: &Build| {
-        matches!(build.outcome(), Some(crate::backend::Outcome::Success | crate::backend::Outcome::Retry))
-    };
-    IsDone {
-        stable_delay,
-        complete: is_whole && builds.iter().all(is_over),
-        passed: is_whole && builds.iter().all(is_passed),
-    }
 }
 
 fn items(found: Found) -> Vec<Item> {

@@ -12,7 +12,7 @@ use super::read::revision_of;
 use super::route::Place;
 use super::{Api, Asked, origin};
 use crate::access::{self, Person};
-use crate::action::{Action, Kind};
+use crate::action::{Action, EXTRA_MAX, Kind, is_too_much};
 use crate::builds::State;
 use crate::config::{Branch, Snapshot};
 use crate::jobs::{Asked as Taken, Job, JobsError};
@@ -116,6 +116,10 @@ impl Api {
                 if let Some(reserved) = RESERVED.into_iter().find(|name| properties.contains_key(*name)) {
                     return Err(Fault::bad(format!("Bad properties: {reserved:?} is the build system's own")));
                 }
+                if is_too_much(&properties, &files) {
+                    let all = format!("properties and files are {EXTRA_MAX} bytes of JSON at most, together");
+                    return Err(Fault::bad(format!("Bad properties: {all}")));
+                }
                 self.check_builder(snapshot, branch, &builder_name).await?;
                 let branch = name();
                 Ok(Action::NewBuildForBuilder { branch, revision, priority, builder_name, properties, files }.into())
@@ -132,8 +136,8 @@ impl Api {
         let priority = priority.ok_or_else(|| Fault::bad("Bad priority: it must be given"))?;
         let request = self.request_of(branch, brid).await?;
         let ruled_out = match request.state {
-            State::Pending => None,
-            State::Running => Some("Request is already running"),
+            State::Pending if request.claimed_at == 0 => None,
+            State::Pending | State::Running => Some("Request is already running"),
             State::Complete => Some("Request already complete"),
         };
         let owners = request.owner.into_iter().collect();

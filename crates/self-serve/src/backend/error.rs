@@ -24,6 +24,16 @@ pub enum BackendError {
         /// What it says.
         reason: String,
     },
+    /// It failed at it, and may not the next time.
+    #[error("{system} failed to {what}: {reason}")]
+    Failed {
+        /// Which one.
+        system: String,
+        /// What was asked.
+        what: String,
+        /// What it says.
+        reason: String,
+    },
     /// It will not do that, now or later.
     #[error("{system} cannot {what}: {reason}")]
     Refused {
@@ -57,6 +67,14 @@ pub enum BackendError {
 impl BackendError {
     /// Whether the same may work later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Http(error) if error.is_transient())
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Failed { .. } => true,
+            Self::Credentials { .. }
+            | Self::Denied { .. }
+            | Self::Refused { .. }
+            | Self::Lacks { .. }
+            | Self::Answer { .. } => false,
+        }
     }
 }

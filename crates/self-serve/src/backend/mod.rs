@@ -16,6 +16,7 @@
 //! | [`Backend::requests_since`] | its tasks have no numbers: the events of its Pulse, kept in order |
 
 mod error;
+mod piece;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use error::BackendError;
+pub use piece::{Piece, StoreId, StoreIdError};
 
 /// A build system.
 #[async_trait]
@@ -65,21 +67,6 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// Asks for a build to be stopped, likewise.
     async fn stop_build(&self, id: u64, reason: &str) -> Result<(), BackendError>;
-}
-
-/// One thing that a job starts: the job's number, and the number of the thing in it, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Piece {
-    /// The job.
-    pub job: u64,
-    /// Which of its things.
-    pub number: u32,
-}
-
-impl fmt::Display for Piece {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.job, self.number)
-    }
 }
 
 /// Something that can be built.
@@ -204,6 +191,9 @@ pub struct Start {
     pub piece: Piece,
     /// What is built, by name; one at least.
     pub builders: Vec<String>,
+    /// A request that is made again: all that it is of is built, other codebases and patches too. The branch, the revision
+    /// and the repository are its own then.
+    pub again: Option<u64>,
     /// The branch.
     pub branch: Option<String>,
     /// The revision.
@@ -227,6 +217,8 @@ pub struct Started {
     pub set: u64,
     /// The requests by the numbers of their builders.
     pub requests: BTreeMap<u64, u64>,
+    /// Those of the builders that self-serve may not start there, by name: nothing was started of them.
+    pub left_out: Vec<String>,
 }
 
 /// A change to be told of.

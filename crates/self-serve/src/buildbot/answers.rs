@@ -5,10 +5,39 @@ use serde_json::{Map, Value};
 
 use crate::backend;
 
+/// Something that a master numbers, from 1.
+pub(super) trait Numbered {
+    /// What its number is called.
+    const NUMBER: &'static str;
+
+    fn id(&self) -> u64;
+}
+
+macro_rules! numbered {
+    ($($kind:ty: $field:ident),+ $(,)?) => {$(
+        impl Numbered for $kind {
+            const NUMBER: &'static str = stringify!($field);
+
+            fn id(&self) -> u64 {
+                self.$field
+            }
+        }
+    )+};
+}
+
+numbered!(Builder: builderid, Request: buildrequestid, Set: bsid, Build: buildid);
+
 /// A scheduler that can be called.
 #[derive(Debug, Deserialize)]
 pub(super) struct Scheduler {
     pub(super) label: String,
+}
+
+impl Scheduler {
+    /// Which version of `buildbot/self_serve.py` it is of, where it says so.
+    pub(super) fn version(&self) -> Option<u32> {
+        self.label.strip_prefix(super::SCHEDULER)?.trim().parse().ok()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +102,16 @@ pub(super) struct Stamp {
     pub(super) revision: Option<String>,
     #[serde(default)]
     pub(super) repository: Option<String>,
+    #[serde(default)]
+    codebase: String,
+}
+
+impl Set {
+    /// The source that it is known by: the only one, or that of the codebase that has no name, or else of the first by name.
+    /// A master says them in any order.
+    pub(super) fn source(&self) -> Option<&Stamp> {
+        self.sourcestamps.iter().min_by(|one, other| one.codebase.cmp(&other.codebase))
+    }
 }
 
 /// What schedulers make requests of.

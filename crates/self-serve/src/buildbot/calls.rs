@@ -7,11 +7,12 @@ use buildhub_http::{Answer, Http, HttpError, HttpSettings, Method, Repeat, Reque
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use super::answers::{self, Numbered};
 use super::session::{self, Login};
-use super::{SCHEDULER, answers};
-use crate::backend::{self, BackendError};
+use super::{SCHEDULER, faults};
+use crate::backend::{self, Backend as _, BackendError};
 
 /// The largest answer taken, in bytes: a page of [`PAGE`] builds with all their properties is a few MiB.
 const ANSWER_MAX: usize = 32 << 20;
@@ -45,6 +46,8 @@ pub struct Buildbot {
     names: Mutex<HashMap<u64, String>>,
     /// Names of masters, likewise.
     masters: Mutex<HashMap<u64, String>>,
+    /// That the scheduler is there, and knows all that it is told: a master drops what a scheduler does not know.
+    scheduler: OnceCell<()>,
 }
 
 impl Buildbot {
@@ -63,6 +66,7 @@ impl Buildbot {
             cookie: Mutex::default(),
             names: Mutex::default(),
             masters: Mutex::default(),
+            scheduler: OnceCell::new(),
         })
     }
 
@@ -97,29 +101,38 @@ impl Buildbot {
         Ok(self.list(answer, path, plural)?.into_iter().next())
     }
 
-    /// Everything that a question is answered with. The path has a query already, which says an order.
-    pub(super) async fn all<T: DeserializeOwned>(&self, path: &str, plural: &str) -> Result<Vec<T>, BackendError> {
+    /// Everything that a question is answered with, in the order of its numbers. The path has no order, and may have a query.
+    pub(super) async fn all<T: DeserializeOwned + Numbered>(
+        &self,
+        path: &str,
+        plural: &str,
+    ) -> Result<Vec<T>, BackendError> {
         let mut found = Vec::new();
+        let mut last = 0;
         loop {
-            let mut page = self.page(path, plural, PAGE, found.len()).await?;
+            // By number, not by place: of what ends meanwhile the places move.
+            let (number, and) = (T::NUMBER, if path.contains('?') { '&' } else { '?' });
+            let mut page: Vec<T> =
+                self.page(&format!("{path}{and}{number}__gt={last}&order={number}"), plural, PAGE).await?;
             // What the answer says of the total is the page's.
             let is_last = page.len() < PAGE;
+            let highest = page.iter().map(T::id).max().unwrap_or(last);
             found.append(&mut page);
-            if is_last {
+            if is_last || highest <= last {
                 return Ok(found);
             }
+            last = highest;
         }
     }
 
-    /// Some of what a question is answered with. The path has a query already, which says an order.
+    /// The first of what a question is answered with. The path has a query already, which says an order.
     pub(super) async fn page<T: DeserializeOwned>(
         &self,
         path: &str,
         plural: &str,
         limit: usize,
-        offset: usize,
     ) -> Result<Vec<T>, BackendError> {
-        let question = self.question(&format!("{path}&limit={limit}&offset={offset}"))?;
+        let question = self.question(&format!("{path}&limit={limit}"))?;
         let answer = self.http.fetch(&question, Repeat::Safe, ANSWER_MAX).await?;
         self.list(answer, path, plural)
     }
@@ -138,6 +151,7 @@ impl Buildbot {
 
     /// Calls the scheduler that starts things once.
     pub(super) async fn force<T: DeserializeOwned>(&self, what: &str, parameters: &Value) -> Result<T, BackendError> {
+        self.scheduler.get_or_try_init(|| self.check()).await?;
         let result = self.call(&format!("forceschedulers/{SCHEDULER}"), "force", parameters, what).await?;
         serde_json::from_value(result).map_err(|error| self.strange(what, &error))
     }
@@ -165,6 +179,8 @@ impl Buildbot {
         let (system, what, reason) = (self.system(), what.to_owned(), fault.error.text());
         Err(match answer.status {
             StatusCode::FORBIDDEN => BackendError::Denied { system, what, reason },
+            status if faults::is_passing(status, &reason) => BackendError::Failed { system, what, reason },
+            status if faults::is_lacking(status, &reason) => self.lacks(format!("what lets it {what} ({reason})")),
             _ => BackendError::Refused { system, what, reason },
         })
     }
@@ -175,7 +191,7 @@ impl Buildbot {
         if let Some(cookie) = self.session(anew).await? {
             request = request.header(session::HEADER, cookie);
         }
-        // A 500 of a master is its answer to what cannot be done, not a fault that passes: it comes at once the second time.
+        // What is repeated here is only what never came to it: of its own faults, who asks knows which to ask for again.
         Ok(self.http.fetch(&request, Repeat::Unsent, ANSWER_MAX).await?)
     }
 
@@ -201,7 +217,7 @@ impl Buildbot {
     }
 
     /// The name of a builder.
-    async fn name(&self, builder: u64) -> Result<String, BackendError> {
+    pub(super) async fn name(&self, builder: u64) -> Result<String, BackendError> {
         let mut names = self.names.lock().await;
         if let Some(name) = names.get(&builder) {
             return Ok(name.clone());
@@ -233,7 +249,7 @@ impl Buildbot {
             Some(set) => set,
             None => self.set(found.buildsetid).await?,
         };
-        let stamp = set.sourcestamps.into_iter().next();
+        let stamp = set.source().cloned();
         let (branch, revision, repository) =
             stamp.map_or((None, None, None), |stamp| (stamp.branch, stamp.revision, stamp.repository));
         Ok(backend::Request {
@@ -260,7 +276,7 @@ impl Buildbot {
     /// A request with all that is known of it: also whose change it follows from, which a master says of its builds alone.
     pub(super) async fn whole_with_author(&self, found: answers::Request) -> Result<backend::Request, BackendError> {
         let set = self.set(found.buildsetid).await?;
-        let stamp = set.sourcestamps.first().cloned();
+        let stamp = set.source().cloned();
         let mut request = self.whole(found, Some(set)).await?;
         let is_asked_for = ASKED_BY.iter().any(|name| request.properties.contains_key(*name));
         if let Some(stamp) = stamp.filter(|_| !is_asked_for) {
@@ -277,7 +293,7 @@ impl Buildbot {
         pairs.extend(stamp.branch.as_deref().map(|branch| ("branch", branch)));
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let path = format!("changes?{query}");
-        let changes: Vec<answers::Change> = self.page(&path, "changes", CHANGES, 0).await?;
+        let changes: Vec<answers::Change> = self.page(&path, "changes", CHANGES).await?;
         let push = changes.into_iter().find(|change| change.is_push_of(stamp));
         Ok(push.map(|push| push.author).filter(|author| !author.is_empty()))
     }

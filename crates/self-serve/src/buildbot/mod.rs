@@ -5,6 +5,7 @@
 
 mod answers;
 mod calls;
+mod faults;
 mod session;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,14 @@ use crate::backend::{Backend, BackendError, Build, Builder, Change, Request, Sta
 pub use calls::{Buildbot, BuildbotSettings};
 pub use session::{Login, LoginError};
 
-/// The scheduler of `buildbot/self_serve.py`, and what it must say of itself.
+/// The scheduler of `buildbot/self_serve.py`, and the least version that it must say it is of.
 const SCHEDULER: &str = "self-serve";
-const VERSION: &str = "self-serve 1";
+const VERSION: u32 = 2;
 /// The property by which it knows a piece of a job again.
 const PIECE: &str = "selfserve_job";
+/// The highest number that a master's database has room for: there is nothing of a higher one, and asked for it a master
+/// fails.
+const NUMBER_MAX: u64 = i32::MAX as u64;
 
 #[async_trait]
 impl Backend for Buildbot {
@@ -28,13 +32,17 @@ impl Backend for Buildbot {
         let path = format!("forceschedulers/{SCHEDULER}");
         let found: Option<answers::Scheduler> = self.one(&path, "forceschedulers").await?;
         match found {
-            Some(scheduler) if scheduler.label == VERSION => Ok(()),
-            Some(scheduler) => Err(self.lacks(format!("{VERSION:?} (it has {:?})", scheduler.label))),
+            Some(scheduler) if scheduler.version().is_some_and(|version| version >= VERSION) => Ok(()),
+            Some(scheduler) => Err(self
+                .lacks(format!("version {VERSION} of it (it has {:?}, and must be started again)", scheduler.label))),
             None => Err(self.lacks(format!("the scheduler {SCHEDULER:?}"))),
         }
     }
 
     async fn request(&self, id: u64) -> Result<Option<Request>, BackendError> {
+        if id > NUMBER_MAX {
+            return Ok(None);
+        }
         let found: Option<answers::Request> =
             self.one(&format!("buildrequests/{id}?property=*"), "buildrequests").await?;
         match found {
@@ -44,6 +52,9 @@ impl Backend for Buildbot {
     }
 
     async fn build(&self, id: u64) -> Result<Option<Build>, BackendError> {
+        if id > NUMBER_MAX {
+            return Ok(None);
+        }
         let found: Option<answers::Build> = self.one(&format!("builds/{id}?property=*"), "builds").await?;
         match found {
             Some(found) => Ok(Some(self.build_of(found).await?)),
@@ -52,7 +63,7 @@ impl Backend for Buildbot {
     }
 
     async fn builds_of(&self, request: u64) -> Result<Vec<Build>, BackendError> {
-        let path = format!("buildrequests/{request}/builds?property=*&order=buildid");
+        let path = format!("buildrequests/{request}/builds?property=*");
         let found: Vec<answers::Build> = self.all(&path, "builds").await?;
         let mut builds = Vec::with_capacity(found.len());
         for build in found {
@@ -62,10 +73,9 @@ impl Backend for Buildbot {
     }
 
     async fn open_requests(&self) -> Result<Vec<Request>, BackendError> {
-        let path = "buildrequests?complete=false&order=buildrequestid";
-        let found: Vec<answers::Request> = self.all(path, "buildrequests").await?;
+        let found: Vec<answers::Request> = self.all("buildrequests?complete=false", "buildrequests").await?;
         // All sets at once. What ended or began between the two questions is asked for by itself.
-        let sets: Vec<answers::Set> = self.all("buildsets?complete=false&order=bsid", "buildsets").await?;
+        let sets: Vec<answers::Set> = self.all("buildsets?complete=false", "buildsets").await?;
         let sets: BTreeMap<_, _> = sets.into_iter().map(|set| (set.bsid, set)).collect();
         let mut requests = Vec::with_capacity(found.len());
         for request in found {
@@ -77,14 +87,16 @@ impl Backend for Buildbot {
 
     async fn requests_since(&self, number: u64, limit: usize) -> Result<Vec<u64>, BackendError> {
         let path = format!("buildrequests?buildrequestid__gt={number}&order=buildrequestid&field=buildrequestid");
-        let found: Vec<answers::Number> = self.page(&path, "buildrequests", limit, 0).await?;
+        let found: Vec<answers::Number> = self.page(&path, "buildrequests", limit).await?;
         Ok(found.into_iter().map(|found| found.buildrequestid).collect())
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, BackendError> {
-        let found: Vec<answers::Builder> = self.all("builders?order=name", "builders").await?;
+        let found: Vec<answers::Builder> = self.all("builders", "builders").await?;
         let of_a_master = found.into_iter().filter(|builder| !builder.masterids.is_empty());
-        Ok(of_a_master.map(answers::Builder::into_builder).collect())
+        let mut builders: Vec<_> = of_a_master.map(answers::Builder::into_builder).collect();
+        builders.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(builders)
     }
 
     async fn start(&self, start: &Start) -> Result<Started, BackendError> {
@@ -99,9 +111,15 @@ impl Backend for Buildbot {
             "priority": start.priority.to_string(),
             "requester": start.requester,
             "extra": self.text(&start.properties, &what)?,
+            "again": start.again.map(|request| request.to_string()).unwrap_or_default(),
         });
         let (set, requests): (u64, BTreeMap<u64, u64>) = self.force(&what, &parameters).await?;
-        Ok(Started { set, requests })
+        let mut left_out = start.builders.clone();
+        for builder in requests.keys() {
+            let started = self.name(*builder).await?;
+            left_out.retain(|name| *name != started);
+        }
+        Ok(Started { set, requests, left_out })
     }
 
     async fn change(&self, change: &Change) -> Result<u64, BackendError> {

@@ -18,13 +18,13 @@ use serde_json::{Map, Value};
 use crate::action::Revision;
 use crate::backend::{self, Outcome};
 
-pub use store::{Builds, Found, LISTED_MAX, OfUser};
+pub use store::{Builds, End, Found, LISTED_MAX, OfUser};
 
 /// How far a request or a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It waits: no worker has it.
+    /// It waits: no build of it has begun, though the build system may have taken it.
     Pending,
     /// It is worked on.
     Running,
@@ -78,6 +78,9 @@ pub struct Request {
     /// Its builds; lists do without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_ids: Option<Vec<u64>>,
+    /// Whether it was over before any build of it began, as what is cancelled while it waits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbuilt: bool,
 }
 
 /// One attempt at a request, in the shape that its users know. Times are in seconds since 1970.
@@ -123,8 +126,9 @@ impl Request {
     pub fn of(request: &backend::Request, builds: &[backend::Build]) -> Self {
         let state = match (request.completed, request.claimed) {
             (Some(_), _) => State::Complete,
-            (None, Some(_)) => State::Running,
-            (None, None) => State::Pending,
+            // Taken, and about to begin: it is in a list of those that wait, or in none.
+            (None, Some(_)) if !builds.is_empty() => State::Running,
+            (None, _) => State::Pending,
         };
         Self {
             request_id: request.id,
@@ -144,6 +148,7 @@ impl Request {
             state,
             properties: Some(request.properties.clone()),
             build_ids: Some(builds.iter().map(|build| build.id).collect()),
+            unbuilt: request.completed.is_some() && builds.is_empty(),
         }
     }
 
@@ -151,11 +156,6 @@ impl Request {
     #[must_use]
     pub fn listed(&self) -> Self {
         Self { properties: None, build_ids: None, ..self.clone() }
-    }
-
-    /// Whoever may end or move it beside administrators.
-    pub fn owners(&self) -> Vec<&str> {
-        self.owner.as_deref().into_iter().collect()
     }
 }
 
@@ -185,11 +185,6 @@ impl Build {
     /// How it ended; nothing while it runs.
     pub fn outcome(&self) -> Option<Outcome> {
         Outcome::of(self.status)
-    }
-
-    /// Whoever may stop it beside administrators.
-    pub fn owners(&self) -> Vec<&str> {
-        self.owner.as_deref().into_iter().collect()
     }
 }
 
@@ -256,6 +251,16 @@ mod tests {
         let running = backend::Build { ended: None, ..build };
         let running = Build::of(&running, &known);
         assert_eq!((running.status, running.state, running.outcome()), (-1, State::Running, None));
+    }
+
+    #[test]
+    fn what_was_taken_waits_until_its_build_begins_and_what_was_over_before_is_marked() {
+        let claimed = request();
+        assert_eq!((Request::of(&claimed, &[]).state, Request::of(&claimed, &[]).unbuilt), (State::Pending, false));
+        let over = backend::Request { completed: Some(120), ..claimed };
+        let over = Request::of(&over, &[]);
+        assert_eq!((over.state, over.unbuilt), (State::Complete, true));
+        assert_eq!(serde_json::to_value(&over).unwrap()["unbuilt"], true);
     }
 
     #[test]

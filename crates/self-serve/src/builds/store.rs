@@ -5,14 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use buildhub_kinto::{Client, Collection, Entry, KintoError, Query};
+use buildhub_kinto::{Client, Collection, Entry, KintoError, Page, Query};
 use futures::TryStreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Build, Request, State};
+use super::{Build, NO_STATUS, Request, State};
 use crate::action::Revision;
+use crate::backend::Outcome;
 
 /// The most of each kind that a question of a person's work is answered with.
 pub const LISTED_MAX: usize = 200;
@@ -78,6 +79,19 @@ pub struct Found {
     /// How many more there are that cannot be read.
     pub unreadable: u64,
 }
+
+/// How far a revision is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct End {
+    /// Whether something of it was asked for, all of that is over, and has been since a moment.
+    pub is_over: bool,
+    /// Whether something of it was built, and all that was asked for was built well.
+    pub is_passed: bool,
+}
+
+/// What a build ends with that did not end well: all but [`Outcome::Success`] and [`Outcome::Retry`].
+const UNWELL: [Outcome; 5] =
+    [Outcome::Warnings, Outcome::Failure, Outcome::Skipped, Outcome::Exception, Outcome::Cancelled];
 
 /// What there is of a person; at most [`LISTED_MAX`] of each, the newest first.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -171,6 +185,38 @@ impl Builds {
         let query = || of(branches).eq("rev", revision.to_string());
         let (builds, pending) = tokio::try_join!(self.builds_of(query(), limit), self.waiting(query(), limit))?;
         Ok(Found::of(builds, pending))
+    }
+
+    /// How far a revision is, whose builds count as over that ended before a moment (seconds since 1970). However many there
+    /// are: it is asked whether there is any that is not. What was cancelled before it was built is over, and not passed.
+    pub async fn end_of(&self, branches: &[String], revision: &Revision, before: i64) -> Result<End, KintoError> {
+        let query = || of(branches).eq("rev", revision.to_string());
+        let (requests, builds) = (&self.requests, &self.records);
+        // First: a build is written before its request is. What waits no more by now is among the builds by now.
+        if self.is_any(requests, query().not("state", State::Complete.name())).await? {
+            return Ok(End::default());
+        }
+        let unwell = UNWELL.into_iter().map(|outcome| i64::from(i8::from(outcome))).chain([NO_STATUS]);
+        let unbuilt = || query().eq("unbuilt", true);
+        let (is_built, is_unbuilt, runs, is_late, is_cancelled_late, is_unwell) = tokio::try_join!(
+            self.is_any(builds, query()),
+            self.is_any(requests, unbuilt()),
+            self.is_any(builds, query().not("state", State::Complete.name())),
+            self.is_any(builds, query().min("endtime", before)),
+            self.is_any(requests, unbuilt().min("complete_at", before)),
+            self.is_any(builds, query().one_of("status", unwell)),
+        )?;
+        let is_something = is_built || is_unbuilt;
+        Ok(End {
+            is_over: is_something && !runs && !is_late && !is_cancelled_late,
+            is_passed: is_built && !is_unbuilt && !runs && !is_unwell,
+        })
+    }
+
+    /// Whether a query finds anything.
+    async fn is_any(&self, collection: &Collection, query: Query) -> Result<bool, KintoError> {
+        let page: Page<IgnoredAny> = collection.first_page(query.fields(["state"]).limit(1)).await?;
+        Ok(!page.entries.is_empty())
     }
 
     /// What somebody asked for on a branch.

@@ -3,7 +3,7 @@
 //! | collection | record id | what |
 //! |---|---|---|
 //! | `jobs` | the job's number | a [`Job`] |
-//! | `counters` | `jobs` | the number that was given last |
+//! | `counters` | `jobs` | the number that was given last, and the store's [name](StoreId) |
 //! | `keys` | a hash of who asked and their `Idempotency-Key` | which job that key is, and of what |
 //!
 //! Numbers are given by a conditional write, so no two jobs have one. A job is completed once, by the first who says how it
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::action::Action;
+use crate::backend::{Piece, StoreId};
 
 pub use store::{Asked, Jobs, JobsError, Listed};
 
@@ -45,6 +46,9 @@ pub struct Job {
     /// Why it could not be carried out when it was tried last, if it was and is still open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The store that counts it; none for one of before stores had names. What it starts is named by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreId>,
 }
 
 /// A message that was sent again.
@@ -60,8 +64,13 @@ impl Job {
     /// A job of which nothing is done yet.
     pub fn new(number: u64, action: Action, who: &str, when: i64) -> Self {
         let who = who.to_owned();
-        let (completed_at, complete_data, steps, sent, trouble) = Default::default();
-        Self { number, action, who, when, completed_at, complete_data, steps, sent, trouble }
+        let (completed_at, complete_data, steps, sent, trouble, store) = Default::default();
+        Self { number, action, who, when, completed_at, complete_data, steps, sent, trouble, store }
+    }
+
+    /// The name of one of the things that it starts, counted from 1.
+    pub(crate) fn piece(&self, number: u32) -> Piece {
+        Piece { store: self.store, job: self.number, number }
     }
 
     /// Whether it is still to be done.

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Completion, CompletionBody, Job, Sent};
 use crate::action::Action;
+use crate::backend::StoreId;
 
 /// The record that has the number given last.
 const COUNTER: &str = "jobs";
@@ -82,11 +83,22 @@ impl JobsError {
     }
 }
 
+/// A number that was given, and by which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Given {
+    /// The number.
+    number: u64,
+    /// None in a key of before stores had names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<StoreId>,
+}
+
 /// What a key stands for.
 #[derive(Debug, Serialize, Deserialize)]
 struct Key {
     /// The job's number.
-    number: u64,
+    #[serde(flatten)]
+    given: Given,
     /// A hash of what was asked for.
     asked: String,
 }
@@ -102,41 +114,44 @@ impl Jobs {
     /// the first answer was lost, or the first writing broke off.
     pub async fn ask(&self, action: Action, who: &str, when: i64, key: Option<&str>) -> Result<Asked, JobsError> {
         let Some(key) = key else {
-            let number = self.number().await?;
-            return self.write(number, action, who, when).await.map(Asked::New);
+            let given = self.number().await?;
+            return self.write(given, action, who, when).await.map(Asked::New);
         };
         let id = hash(&[who, key]);
         let asked = hash(&[&json!(action).to_string()]);
-        let (number, is_new) = match self.keys.get::<Key>(&id).await? {
+        let (given, is_new) = match self.keys.get::<Key>(&id).await? {
             Some(known) if known.data.asked != asked => return Ok(Asked::Otherwise),
-            Some(known) => (known.data.number, false),
+            Some(known) => (known.data.given, false),
             None => {
-                let wanted = Key { number: self.number().await?, asked: asked.clone() };
+                let wanted = Key { given: self.number().await?, asked: asked.clone() };
                 match self.keys.put(&id, &wanted, Condition::IfNoneMatch).await? {
-                    Outcome::Stored { .. } => (wanted.number, true),
+                    Outcome::Stored { .. } => (wanted.given, true),
                     Outcome::Conflict { existing } => match existing.map(serde_json::from_value::<Key>) {
-                        Some(Ok(first)) if first.asked == asked => (first.number, false),
+                        Some(Ok(first)) if first.asked == asked => (first.given, false),
                         _ => return Ok(Asked::Otherwise),
                     },
                     Outcome::Refused(fault) => return Err(refused(format!("the key {id}"), fault)),
                 }
             }
         };
-        if let Some(job) = self.find(number).await? {
+        if let Some(job) = self.find(given.number).await? {
             return Ok(Asked::Known(job));
         }
         // Whoever took the key has not written the job, or not yet: both writing it is one job.
-        let job = self.write(number, action, who, when).await?;
+        let job = self.write(given, action, who, when).await?;
         Ok(if is_new { Asked::New(job) } else { Asked::Known(job) })
     }
 
-    /// The next number; nobody else gets it.
-    async fn number(&self) -> Result<u64, JobsError> {
-        let mut given = 0;
+    /// The next number; nobody else gets it. Who gets the first one names the store.
+    async fn number(&self) -> Result<Given, JobsError> {
+        let fresh = StoreId::new();
+        let mut given = Given { number: 0, store: None };
         let mut next = |stored: Option<&Stored<Value>>| {
-            let last = stored.and_then(|stored| stored.data.get("last")).and_then(Value::as_u64).unwrap_or(0);
-            given = last + 1;
-            Decision::Write(json!({ "last": given }))
+            let known = |name: &str| stored.and_then(|stored| stored.data.get(name));
+            let last = known("last").and_then(Value::as_u64).unwrap_or(0);
+            let store = known("store").and_then(|store| StoreId::deserialize(store).ok()).unwrap_or(fresh);
+            given = Given { number: last + 1, store: Some(store) };
+            Decision::Write(json!({ "last": given.number, "store": store }))
         };
         let mut round = 1;
         let written = loop {
@@ -151,8 +166,9 @@ impl Jobs {
         }
     }
 
-    async fn write(&self, number: u64, action: Action, who: &str, when: i64) -> Result<Job, JobsError> {
-        let job = Job::new(number, action, who, when);
+    async fn write(&self, given: Given, action: Action, who: &str, when: i64) -> Result<Job, JobsError> {
+        let Given { number, store } = given;
+        let job = Job { store, ..Job::new(number, action, who, when) };
         match self.records.put(&number.to_string(), &job, Condition::IfNoneMatch).await? {
             Outcome::Stored { .. } => Ok(job),
             Outcome::Conflict { .. } => match self.find(number).await? {

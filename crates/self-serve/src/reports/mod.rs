@@ -56,6 +56,7 @@ mod samples {
             state: State::Pending,
             properties: None,
             build_ids: None,
+            unbuilt: false,
         }
     }
 

@@ -97,7 +97,7 @@ impl Run {
         self.builders.insert(request.buildername.clone());
         self.authors.extend(request.owner.clone());
         self.begun = Some(self.begun.map_or(request.submittime, |begun| begun.min(request.submittime)));
-        self.rebuilds += u64::from(is_new && request.reason.starts_with("Self-serve: Rebuilt"));
+        self.rebuilds += u64::from(is_new && crate::reason::is_rebuilt(&request.reason));
     }
 
     fn build(&mut self, build: &Build) {
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_revision_takes_from_its_first_request_to_its_last_end_and_is_as_bad_as_its_worst_build() {
         let bad = Build { status: 2, ..build(2, &request(2, 150), 160, Some(400)) };
-        let again = Request { reason: "Self-serve: Rebuilt by alice".to_owned(), ..request(3, 200) };
+        let again = Request { reason: crate::reason::rebuilt("alice"), ..request(3, 200) };
         let good = build(3, &again, 210, Some(300));
         let over = runs(&[build(1, &request(1, 100), 110, Some(200)), bad.clone(), good], &[], 1000);
         let run = &over.build_runs["abcdef012345"];

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::span::Span;
 use crate::builds::{Build, Request};
+use crate::reason;
 
 /// Minutes of a block where nothing is said.
 pub const BLOCK: u32 = 15;
@@ -16,8 +17,6 @@ pub const BLOCK: u32 = 15;
 pub const LAST: u32 = 120;
 /// Where a builder is put whose platform is not known.
 const OTHER: &str = "other";
-/// How a request's reason begins that somebody asked for.
-const BY_HAND: &str = "Self-serve";
 
 /// Blocks of waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +121,7 @@ pub fn waits<'a>(
     };
     for (build, request) in first_of_each(builds) {
         let Some(interval) = span.interval_of(request.submittime) else { continue };
-        if request.reason.starts_with(BY_HAND) {
+        if reason::is_by_hand(&request.reason) {
             waits.no_changes += 1;
             continue;
         }
@@ -159,7 +158,7 @@ fn first_of_each(builds: &[Build]) -> impl Iterator<Item = (&Build, &Request)> {
 }
 
 fn still_waiting(pending: &[Request], now: i64) -> Vec<StillWaiting> {
-    let by_change = pending.iter().filter(|request| !request.reason.starts_with(BY_HAND));
+    let by_change = pending.iter().filter(|request| !reason::is_by_hand(&request.reason));
     let waiting = by_change.map(|request| StillWaiting {
         buildername: request.buildername.clone(),
         waited: (now - request.submittime).max(0),
@@ -181,11 +180,10 @@ mod tests {
             // Tried again: only the first one waited.
             build(3, &request(2, 10), 4000, None),
             build(4, &request(3, 3600), 3600 + 9 * 3600, None),
-            build(5, &Request { reason: "Self-serve: Rebuilt by alice".to_owned(), ..request(4, 20) }, 30, None),
+            build(5, &Request { reason: reason::rebuilt("alice"), ..request(4, 20) }, 30, None),
             build(6, &request(5, 7200), 7300, None),
         ];
-        let pending =
-            [request(6, 100), Request { reason: "Self-serve: Requested by bob".to_owned(), ..request(7, 100) }];
+        let pending = [request(6, 100), Request { reason: reason::requested("bob"), ..request(7, 100) }];
         let platform = |_: &str| Some("linux");
         let found = waits(&builds, &pending, &span, Blocks::default(), 400, platform);
         assert_eq!((found.total, found.no_changes, found.otherplatforms), (3, 1, 0));

@@ -1,13 +1,17 @@
 //! What starts builds.
 
+use std::collections::BTreeSet;
+
 use futures::stream::{self, StreamExt as _};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Agent, Said, WorkError, properties};
 use crate::action::{PIECES_MAX, Revision};
-use crate::backend::{Change, Piece, Request, Start, Started};
+use crate::backend::{Change, Request, Start, Started};
 use crate::config::Branch;
 use crate::jobs::Job;
+use crate::reason;
 
 const OK: &str = "Ok";
 /// How many of a job's requests are brought into the projection at the same time.
@@ -54,12 +58,13 @@ impl Agent {
         };
         let Request { builder, branch, revision, repository, properties, .. } = request;
         let start = Start {
-            piece: Piece { job: job.number, number: 1 },
+            piece: job.piece(1),
             builders: vec![builder],
+            again: Some(brid),
             branch,
             revision,
             repository,
-            reason: format!("Self-serve: Rebuilt by {}", job.who),
+            reason: reason::rebuilt(&job.who),
             priority,
             requester: job.who.clone(),
             properties: properties::copied(&properties),
@@ -73,12 +78,12 @@ impl Agent {
         let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
         let revision = revision.to_string();
         let change = Change {
-            piece: Piece { job: job.number, number: 1 },
+            piece: job.piece(1),
             branch: branch.path().to_owned(),
             link: branch.link(&revision),
             revision,
             repository: branch.repository.unwrap_or_default().to_owned(),
-            comments: "Submitted via self-serve".to_owned(),
+            comments: reason::SUBMITTED.to_owned(),
             requester: job.who.clone(),
             // Schedulers that look at files pass over a change without any.
             files: vec!["dummy".to_owned()],
@@ -135,37 +140,55 @@ impl Agent {
 
     /// Starts the same `count` times, each time once, and brings what was started into the projection.
     async fn start(&self, job: &Job, mut start: Start, count: u32) -> Result<Said, WorkError> {
-        let mut requests = Vec::new();
+        let mut begun = Begun::default();
         for number in 1..=count.min(PIECES_MAX) {
             start.piece.number = number;
-            requests.extend(self.piece(job, &start).await?);
+            let Begun { requests, left_out, .. } = self.piece(job, &start).await?;
+            begun.requests.extend(requests);
+            begun.left_out.extend(left_out);
         }
-        stream::iter(requests).for_each_concurrent(PARALLEL, |request| self.show([request])).await;
-        Ok(Said::well(OK))
+        let shown = stream::iter(begun.requests);
+        shown.for_each_concurrent(PARALLEL, |request| self.show([request])).await;
+        if begun.left_out.is_empty() {
+            return Ok(Said::well(OK));
+        }
+        let names: Vec<_> = begun.left_out.into_iter().collect();
+        Ok(Said::wrong(format!("{OK}, but for what self-serve may not start there: {}", names.join(", "))))
     }
 
-    /// Starts one piece of a job, unless the job remembers that it was; the requests.
-    async fn piece(&self, job: &Job, start: &Start) -> Result<Vec<u64>, WorkError> {
+    /// Starts one piece of a job, unless the job remembers that it was.
+    async fn piece(&self, job: &Job, start: &Start) -> Result<Begun, WorkError> {
         let name = start.piece.number.to_string();
-        if let Some(known) = job.steps.get(&name).and_then(|step| step.get("requests")).and_then(Value::as_array) {
-            return Ok(known.iter().filter_map(Value::as_u64).collect());
+        if let Some(known) = job.steps.get(&name).and_then(|step| Begun::deserialize(step).ok()) {
+            return Ok(known);
         }
-        let Started { set, requests } = self.insist(|| self.backend.start(start)).await?;
-        let requests: Vec<_> = requests.into_values().collect();
-        self.jobs.step(job.number, &name, json!({ "set": set, "requests": requests })).await?;
-        Ok(requests)
+        let Started { set, requests, left_out } = self.insist(|| self.backend.start(start)).await?;
+        let begun = Begun { set, requests: requests.into_values().collect(), left_out: left_out.into_iter().collect() };
+        self.jobs.step(job.number, &name, json!(begun)).await?;
+        Ok(begun)
     }
+}
+
+/// What became of a piece, as the job's step keeps it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Begun {
+    #[serde(default)]
+    set: u64,
+    requests: Vec<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    left_out: BTreeSet<String>,
 }
 
 /// What somebody asked to be built of a revision; by which builders, and with which properties, is still to be said.
 fn requested(job: &Job, branch: &Branch<'_>, revision: &Revision, priority: i64) -> Start {
     Start {
-        piece: Piece { job: job.number, number: 1 },
+        piece: job.piece(1),
         builders: Vec::new(),
+        again: None,
         branch: Some(branch.path().to_owned()),
         revision: Some(revision.to_string()),
         repository: branch.repository.unwrap_or_default().to_owned(),
-        reason: format!("Self-serve: Requested by {}", job.who),
+        reason: reason::requested(&job.who),
         priority,
         requester: job.who.clone(),
         properties: Map::new(),

@@ -19,8 +19,9 @@ const LOOKS: [Duration; 6] = [
 ];
 /// How often it is asked for.
 const ROUNDS: u32 = 5;
-/// How often what is refused is asked for before the refusal is believed, and the waits in between. A master that is about
-/// to stop, or has just begun, refuses what it does a moment later.
+/// How often what is refused, or failed at, is asked for before that is believed, and the waits in between. A master that is
+/// about to stop, or has just begun, refuses what it does a moment later. What it still fails at then is the message's to
+/// bring again.
 const TRIES: u32 = 3;
 const PAUSE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(2));
 
@@ -51,13 +52,13 @@ impl Agent {
         Err(WorkError::NotYet { what: what.into(), waited: LOOKS.iter().sum::<Duration>() * ROUNDS })
     }
 
-    /// Asks for something, again where that is refused, for as long as a refusal may be of the moment. Where the build
+    /// Asks for something, again where that is refused or fails, for as long as that may be of the moment. Where the build
     /// system lacks what it needs for this, that is the error.
     pub(super) async fn insist<'a, T>(&self, ask: impl Fn() -> Answer<'a, T>) -> Result<T, BackendError> {
         let mut tries = 1;
         loop {
             match ask().await {
-                Err(BackendError::Refused { reason, .. }) if tries < TRIES => {
+                Err(BackendError::Refused { reason, .. } | BackendError::Failed { reason, .. }) if tries < TRIES => {
                     tracing::warn!(reason, tries, "the build system refuses; it is asked again");
                     self.backend.check().await?;
                     PAUSE.pause(tries - 1).await;

@@ -10,6 +10,7 @@ use super::{Agent, Said, WorkError};
 use crate::action::Revision;
 use crate::backend::{BackendError, Request};
 use crate::jobs::Job;
+use crate::reason;
 
 const NO_REQUEST: &str = "No request with that id";
 const NO_BUILD: &str = "No build with that id";
@@ -63,7 +64,7 @@ impl Agent {
             Some(_) => {}
         }
         self.begin(job, brid).await?;
-        let reason = reason(job);
+        let reason = reason::cancelled(&job.who);
         let ask = || self.backend.cancel_request(brid, &reason);
         let look = || {
             async {
@@ -84,7 +85,7 @@ impl Agent {
             Some(build) => build.request,
         };
         self.begin(job, request).await?;
-        let reason = reason(job);
+        let reason = reason::cancelled(&job.who);
         let ask = || self.backend.stop_build(bid, &reason);
         let look = || {
             async {
@@ -123,7 +124,7 @@ impl Agent {
         if requests.is_empty() {
             return Ok(Said::well("No requests to cancel"));
         }
-        let reason = reason(job);
+        let reason = reason::cancelled(&job.who);
         let ask = || {
             async {
                 for request in self.still_open(&requests).await? {
@@ -168,8 +169,4 @@ impl Agent {
 
 fn is_begun(job: &Job) -> bool {
     job.steps.contains_key(CANCELLED)
-}
-
-fn reason(job: &Job) -> String {
-    format!("Cancelled via self-serve by {}", job.who)
 }

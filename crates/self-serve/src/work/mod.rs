@@ -6,7 +6,8 @@
 //! heard.
 //!
 //! What can pass (a master that is away, rules that an operator has to mend) makes the message come again; what cannot
-//! (no such builder) ends the job with an error that a person understands. What nobody carries out within a day ends so too.
+//! (no such builder, a master without `buildbot/self_serve.py`) ends the job with an error that a person understands. What
+//! nobody carries out within a day ends so too.
 
 mod begin;
 mod confirm;
@@ -34,6 +35,8 @@ pub use sweep::Swept;
 
 /// What is left of an invocation's time when work on a job stops, so that what is done can be written.
 const LEAST: Duration = Duration::from_secs(3);
+/// How old a job is before it ends by what the build system lacks: one that has just begun may lack it for a moment.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Characters kept of a reason.
 const REASON_MAX: usize = 500;
 
@@ -101,6 +104,11 @@ pub enum WorkError {
 }
 
 impl WorkError {
+    /// Whether the build system lacks what it takes.
+    fn is_lack(&self) -> bool {
+        matches!(self, Self::Backend(BackendError::Lacks { .. }))
+    }
+
     /// Whether the job can never be carried out as it is.
     pub fn is_lasting(&self) -> bool {
         match self {
@@ -108,12 +116,16 @@ impl WorkError {
             | Self::Branch(_)
             | Self::TooMany { .. }
             | Self::Reserved(_) => true,
-            // Credentials, rules and what a master lacks are an operator's to mend: what was asked for waits for that.
+            // Credentials and rules are an operator's to mend: what was asked for waits for that.
             Self::Backend(_) | Self::Jobs(_) | Self::Queue(_) | Self::Config(_) | Self::NotYet { .. } | Self::Late => {
                 false
             }
         }
     }
+}
+
+fn age(job: &Job, now: Timestamp) -> Duration {
+    Duration::from_secs(now.as_second().saturating_sub(job.when).max(0).unsigned_abs())
 }
 
 /// What there is to say of a job's end.
@@ -155,7 +167,9 @@ impl Agent {
         let acted = deadline.allow(LEAST, Box::pin(self.act(&job))).await.unwrap_or(Err(WorkError::Late));
         let said = match acted {
             Ok(said) => said,
-            Err(error) if error.is_lasting() => Said::wrong(error.to_string()),
+            Err(error) if error.is_lasting() || error.is_lack() && age(&job, now) >= PATIENCE => {
+                Said::wrong(error.to_string())
+            }
             Err(error) => {
                 self.note(&job, &error).await;
                 return Err(error);

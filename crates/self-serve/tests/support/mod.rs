@@ -88,6 +88,11 @@ impl World {
         Agent::new(self.jobs.clone(), refresher, backend, Arc::clone(&self.documents), self.queue.clone())
     }
 
+    /// The document of builders says this from now on, where it was not read yet.
+    pub(crate) fn has_builders(&self, builders: &serde_json::Value) {
+        std::fs::write(self.folder.path().join("builders.json"), json!({ "builders": builders }).to_string()).unwrap();
+    }
+
     /// Somebody asks.
     pub(crate) async fn ask(&self, action: Action) -> Job {
         let now = Timestamp::now().as_second();
@@ -116,9 +121,12 @@ impl World {
         let mut found = Vec::new();
         for request in all["buildrequests"].as_array().unwrap() {
             let piece = request["properties"]["selfserve_job"][0].as_str().unwrap_or_default().to_owned();
-            if piece.split_once('.').is_some_and(|(number, _)| number == job.to_string()) {
+            // "42.1@" and the store's name.
+            let (name, store) = piece.split_once('@').unwrap_or_default();
+            if name.split_once('.').is_some_and(|(number, _)| number == job.to_string()) {
+                assert_eq!(Some(store.parse().unwrap()), self.jobs.find(job).await.unwrap().unwrap().store);
                 let id = request["buildrequestid"].as_u64().unwrap();
-                found.push((piece, self.backend.request(id).await.unwrap().unwrap()));
+                found.push((name.to_owned(), self.backend.request(id).await.unwrap().unwrap()));
             }
         }
         found
@@ -127,8 +135,9 @@ impl World {
     /// A build of a builder of the branch `try` at the revision, in somebody's name; its request's number.
     pub(crate) async fn begin(&self, number: u32, owner: &str) -> u64 {
         let start = Start {
-            piece: Piece { job: 1_000_000, number },
+            piece: Piece { store: None, job: 1_000_000, number },
             builders: vec![BUILDER.to_owned()],
+            again: None,
             branch: Some("try".to_owned()),
             revision: Some(REVISION.to_owned()),
             repository: String::new(),

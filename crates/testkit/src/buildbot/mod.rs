@@ -68,6 +68,13 @@ pub struct Settings {
     pub events: Option<String>,
     /// How many builds run at the same time; 0: four.
     pub builds: usize,
+    /// Whether requests for the same are collapsed, as Buildbot does where it is not told otherwise.
+    pub collapse: bool,
+    /// Whether there are more schedulers of what is pushed to `try`: one that makes nightlies of it when it has been quiet for
+    /// some seconds, and one that makes nothing of it.
+    pub more_schedulers: bool,
+    /// A builder that self-serve may not start.
+    pub left_out: Option<String>,
 }
 
 /// A master and its worker. They end when the value is dropped.
@@ -152,6 +159,32 @@ impl Buildbot {
         request.send().await?.error_for_status().map(drop)
     }
 
+    /// Has the master do something, as who may do everything: calls a method of what a path below `/api/v2/` names.
+    pub async fn control(&self, path: &str, method: &str, parameters: &Value) -> reqwest::Result<Value> {
+        let (user, password) = self.auth().split_once(':').unwrap_or_default();
+        // The cookies are the redirection's.
+        let here = reqwest::redirect::Policy::none();
+        let client = Client::builder().no_proxy().tls_certs_only([]).redirect(here).build()?;
+        let login = client.get(format!("{}auth/login", self.url())).basic_auth(user, Some(password)).send().await?;
+        // There are two of one name, and the last one is the user's.
+        let mut cookies = login.headers().get_all("Set-Cookie").iter().filter_map(|value| value.to_str().ok());
+        let cookie = cookies.next_back().and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
+        let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+        let request = self.client.post(format!("{}api/v2/{path}", self.url())).header("Cookie", cookie).json(&call);
+        let mut answer: Value = request.send().await?.error_for_status()?.json().await?;
+        Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())
+    }
+
+    /// Has the master's database carry out some SQL, behind its back.
+    pub async fn database(&self, sql: &str) -> Result<(), ServerError> {
+        const SCRIPT: &str =
+            "import sqlite3, sys; sqlite3.connect('state.sqlite', timeout=30).executescript(sys.argv[1])";
+        let program = root().join(self.settings.release.folder()).join("bin/python");
+        let mut command = Command::new(program);
+        command.args(["-c", SCRIPT, sql]).current_dir(self.folder.path().join("master"));
+        run(&mut command, "change Buildbot's database").await
+    }
+
     /// From now on no build of this builder ends.
     pub fn hold(&self, builder: &str) -> Result<(), ServerError> {
         std::fs::write(self.gate(builder), "").map_err(ServerError::io("write a gate"))
@@ -160,6 +193,16 @@ impl Buildbot {
     /// From now on builds of this builder do not begin, though a request is claimed for one.
     pub fn hold_start(&self, builder: &str) -> Result<(), ServerError> {
         self.hold(&format!("{builder}.start"))
+    }
+
+    /// From now on the scheduler of what is pushed to a branch makes nothing of it.
+    pub fn hold_changes(&self, branch: &str) -> Result<(), ServerError> {
+        self.hold_start(&format!("{branch}-changes"))
+    }
+
+    /// It makes of it what it does.
+    pub fn release_changes(&self, branch: &str) -> Result<(), ServerError> {
+        self.release_start(&format!("{branch}-changes"))
     }
 
     /// Builds begin again.
@@ -233,16 +276,18 @@ async fn prepare(settings: &Settings, folder: &Path, ports: (u16, u16)) -> Resul
     write(folder.join("worker/buildbot.tac"), WORKER.as_bytes())?;
     let program = root().join(settings.release.folder()).join("bin/buildbot");
     let mut command = Command::new(program);
-    let output = environment(command.args(["upgrade-master", "-q", "."]), settings, folder, ports)
-        .current_dir(folder.join("master"))
-        .output()
-        .await
-        .map_err(ServerError::io("make Buildbot's database"))?;
+    environment(command.args(["upgrade-master", "-q", "."]), settings, folder, ports)
+        .current_dir(folder.join("master"));
+    run(&mut command, "make Buildbot's database").await
+}
+
+async fn run(command: &mut Command, what: &'static str) -> Result<(), ServerError> {
+    let output = command.output().await.map_err(ServerError::io(what))?;
     if output.status.success() {
         return Ok(());
     }
     let reason = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Err(ServerError::Io { what: "make Buildbot's database".into(), source: std::io::Error::other(reason) })
+    Err(ServerError::Io { what: what.into(), source: std::io::Error::other(reason) })
 }
 
 fn twistd(settings: &Settings, folder: &Path, part: &str, ports: (u16, u16)) -> Command {
@@ -268,6 +313,15 @@ fn environment<'a>(
     }
     if settings.plain {
         command.env("PLAIN", "yes");
+    }
+    if settings.collapse {
+        command.env("COLLAPSE", "yes");
+    }
+    if settings.more_schedulers {
+        command.env("MORE_SCHEDULERS", "yes");
+    }
+    if let Some(builder) = &settings.left_out {
+        command.env("LEFT_OUT", builder);
     }
     if let Some(events) = &settings.events {
         command.env("EVENTS", events);
