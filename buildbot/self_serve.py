@@ -148,10 +148,18 @@ class SelfServeScheduler(schedulers.ForceScheduler):
                 raise RuntimeError(f"the scheduler {scheduler.name} is not ready yet")
         changeid = yield self._turn.run(self._tell, owner, kwargs)
         change = yield self.master.data.get(("changes", str(changeid)))
+        failed = []
         for scheduler in self.master.allSchedulers():
             consumer = getattr(scheduler, "_change_consumer", None)
-            if consumer is not None:
+            if consumer is None:
+                continue
+            try:
                 yield consumer.callback(("changes", str(changeid), "new"), {**change, BROUGHT: True})
+            except Exception as error:
+                # It keeps no other from the change.
+                failed.append(f"{scheduler.name}: {error!r}")
+        if failed:
+            raise RuntimeError(f"change {changeid} is not taken by all schedulers: {', '.join(failed)}")
         return changeid
 
     @defer.inlineCallbacks

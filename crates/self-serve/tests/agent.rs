@@ -499,9 +499,9 @@ async fn what_can_pass_makes_the_message_come_again_and_what_is_lost_is_sent_aga
     assert!(said(&given_up).0 && said(&given_up).1.contains("within a day"), "{given_up:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_plain_master_cannot_do_ends_the_job_with_what_it_needs() {
-    let world = World::start(Settings { plain: true, builds: 1, ..Settings::default() }).await;
+/// A plain master, on which one request runs and another waits.
+async fn plain_world(release: Release) -> (World, [u64; 2]) {
+    let world = World::start(Settings { release, plain: true, builds: 1, ..Settings::default() }).await;
     // By hand, for there is nothing else by which a build could be asked for.
     world.master.hold(BUILDER).unwrap();
     let builders = world.backend.builders().await.unwrap();
@@ -514,7 +514,20 @@ async fn what_a_plain_master_cannot_do_ends_the_job_with_what_it_needs() {
         requests.push(forced[1].as_object().unwrap().values().next().unwrap().as_u64().unwrap());
     }
     world.build_of(requests[0]).await;
+    (world, requests.try_into().unwrap())
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_master_changes_a_priority_also_without_what_repairs_it() {
+    let (world, requests) = plain_world(Release::Old).await;
+    let moved = world.carry_out(Action::Reprioritize { brid: requests[1], priority: 7 }).await;
+    assert_eq!(said(&moved), (false, "Ok"));
+    assert_eq!(world.backend.request(requests[1]).await.unwrap().unwrap().priority, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plain_master_cannot_do_ends_the_job_with_what_it_needs() {
+    let (world, requests) = plain_world(Release::Newest).await;
     let (branch, priority) = ("mozilla-central".to_owned(), 7);
     let for_builder = Action::NewBuildForBuilder {
         branch: branch.clone(),

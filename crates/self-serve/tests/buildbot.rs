@@ -260,6 +260,17 @@ async fn a_change_is_built_once_whenever_the_master_dies(release: Release) {
     until("it has been quiet", async || (requests_of(&server, &client, "bbbbbbbbbbbb").await == both).then_some(()))
         .await;
     assert_eq!(server.get("changes").await.unwrap()["changes"].as_array().unwrap().len(), 3);
+
+    // One scheduler fails: the others do not, and the change does not count as told of before that one has it too.
+    server.database("ALTER TABLE scheduler_changes RENAME TO elsewhere;").await.unwrap();
+    let third = change(4, "cccccccccccc");
+    let error = client.change(&third).await.unwrap_err();
+    assert!(matches!(&error, BackendError::Failed { reason, .. } if reason.contains("try-quiet: ")), "{error}");
+    assert_eq!(requests_of(&server, &client, "cccccccccccc").await, BTreeMap::from([(pushed.to_owned(), 1)]));
+    server.database("ALTER TABLE elsewhere RENAME TO scheduler_changes;").await.unwrap();
+    client.change(&third).await.unwrap();
+    until("it has been quiet", async || (requests_of(&server, &client, "cccccccccccc").await == all).then_some(()))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
