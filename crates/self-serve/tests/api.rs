@@ -440,6 +440,14 @@ async fn builds_are_made_by_whoever_has_a_name() {
     assert_eq!(ask(&path).by("carol").form("files={}").refusal().await.0, 400);
     let (status, message) = ask(&path).by("carol").json(&json!({ "properties": { "owner": "bob" } })).refusal().await;
     assert!(status == 400 && message.contains("\"owner\""), "nobody builds in another's name: {message}");
+    // As much as a master takes, and no more.
+    let many = |count: usize| -> serde_json::Map<_, _> {
+        (0..count).map(|number| (format!("p{number}"), json!("x".repeat(4000)))).collect()
+    };
+    let (status, message) = ask(&path).by("carol").json(&json!({ "properties": many(16) })).refusal().await;
+    assert!(status == 400 && message.contains("64000 bytes"), "{message}");
+    let answer = ask(&path).by("carol").json(&json!({ "properties": many(15) })).answer().await;
+    assert_eq!(site.carry_out(&answer).await, json!([false, "Ok"]));
     let wish = json!({ "properties": { "flavour": "plain" }, "files": ["a.c"], "priority": 3 });
     let answer = ask(&path).by("carol").json(&wish).answer().await;
     assert_eq!(site.carry_out(&answer).await, json!([false, "Ok"]));

@@ -194,6 +194,8 @@ impl Wrong {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -212,10 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn a_scheduler_says_its_version_and_whatever_is_called_otherwise_has_none() {
+        let version = |label: &str| Scheduler { label: label.to_owned() }.version();
+        assert_eq!(["self-serve 2", "self-serve 10"].map(version), [Some(2), Some(10)]);
+        assert_eq!(["self-serve", "", "self-serve two", "force 2"].map(version), [None; 4]);
+    }
+
+    #[test]
+    fn a_request_of_several_codebases_is_known_by_the_same_one_each_time() {
+        let stamp = |codebase: &str| json!({ "ssid": 1, "branch": codebase, "revision": null, "codebase": codebase });
+        for (stamps, expected) in [(["lib", ""], ""), (["", "lib"], ""), (["web", "lib"], "lib")] {
+            let set = json!({ "bsid": 1, "sourcestamps": stamps.map(stamp) });
+            let set: Set = serde_json::from_value(set).unwrap();
+            assert_eq!(set.source().unwrap().branch.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
     fn properties_lose_their_sources() {
         let json = r#"{"buildrequestid":1,"builderid":2,"buildsetid":3,"priority":0,"submitted_at":1,"claimed_at":null,
             "complete_at":null,"properties":{"a":[[1,2],"here"],"b":["x","there"]}}"#;
         let mut request: Request = serde_json::from_str(json).unwrap();
-        assert_eq!(Value::Object(request.properties()), serde_json::json!({ "a": [1, 2], "b": "x" }));
+        assert_eq!(Value::Object(request.properties()), json!({ "a": [1, 2], "b": "x" }));
     }
 }

@@ -33,8 +33,10 @@ impl Backend for Buildbot {
         let found: Option<answers::Scheduler> = self.one(&path, "forceschedulers").await?;
         match found {
             Some(scheduler) if scheduler.version().is_some_and(|version| version >= VERSION) => Ok(()),
-            Some(scheduler) => Err(self
-                .lacks(format!("version {VERSION} of it (it has {:?}, and must be started again)", scheduler.label))),
+            Some(scheduler) => {
+                let had = format!("it has {:?}, and is started again with the newer file", scheduler.label);
+                Err(self.lacks(format!("version {VERSION} of the scheduler {SCHEDULER:?} ({had})")))
+            }
             None => Err(self.lacks(format!("the scheduler {SCHEDULER:?}"))),
         }
     }
