@@ -39,6 +39,9 @@ NAME = "self-serve"
 #: The property, and the buildset's external id, by which a piece of a job is found again.
 PIECE = "selfserve_job"
 
+#: By which it is said which request is made again.
+AGAIN = "selfserve_again"
+
 #: The longest JSON of a job's own properties, the files of a change among them. Self-serve refuses what is longer, by the
 #: same number.
 EXTRA_MAX = 65536
@@ -89,7 +92,7 @@ class SelfServeScheduler(schedulers.ForceScheduler):
                 # Properties of the build, a JSON object: a form's fields are declared, these are not.
                 text(name="extra", default="{}", maxsize=EXTRA_MAX),
                 # The number of a request that is made again: what is built is what it was, with all codebases and patches.
-                text(name="again", default=""),
+                text(name=AGAIN, default=""),
                 # What a change has beside them, a JSON object; then schedulers decide what is built.
                 text(name="change", default="", maxsize=EXTRA_MAX),
             ],
@@ -151,7 +154,8 @@ class SelfServeScheduler(schedulers.ForceScheduler):
         failed = []
         for scheduler in self.master.allSchedulers():
             consumer = getattr(scheduler, "_change_consumer", None)
-            if consumer is None:
+            # One that has a way of its own of taking changes would take it twice.
+            if consumer is None or not getattr(scheduler._changeCallback, "takes_once", False):
                 continue
             try:
                 yield consumer.callback(("changes", str(changeid), "new"), {**change, BROUGHT: True})
@@ -190,12 +194,12 @@ class SelfServeScheduler(schedulers.ForceScheduler):
         """Lays a job's own properties over the form's, and makes the person who asked the build's owner."""
         piece = properties.getProperty(PIECE)
         requester = properties.getProperty("requester")
-        again = properties.getProperty("again")
+        again = properties.getProperty(AGAIN)
         for name, value in json.loads(properties.getProperty("extra") or "{}").items():
             properties.setProperty(name, value, NAME)
         if requester:
             properties.setProperty("owner", requester, NAME)
-        for name in ("extra", "change", "again"):
+        for name in ("extra", "change", AGAIN):
             properties.properties.pop(name, None)
         asked = {"reason": reason, "properties": properties, "external_idstring": piece, **kwargs}
         if again:

@@ -7,7 +7,7 @@
 //!
 //! | here | there |
 //! |---|---|
-//! | [`Backend::start`] | `createTask` with a task id made from the piece: the same id and definition again is no error |
+//! | [`Backend::start`] | `createTask` with a task id made from the piece: the same id and definition again is no error; of what is made again, with the first one's definition |
 //! | [`Backend::change`] | `triggerHook`, or a decision task created likewise |
 //! | [`Backend::prioritise`] | `changeTaskPriority` |
 //! | [`Backend::cancel_request`], [`Backend::stop_build`] | `cancelTask` |

@@ -22,6 +22,8 @@ const SCHEDULER: &str = "self-serve";
 const VERSION: u32 = 2;
 /// The property by which it knows a piece of a job again.
 const PIECE: &str = "selfserve_job";
+/// The parameter that says which request is made again.
+const AGAIN: &str = "selfserve_again";
 /// The highest number that a master's database has room for: there is nothing of a higher one, and asked for it a master
 /// fails.
 const NUMBER_MAX: u64 = i32::MAX as u64;
@@ -113,7 +115,7 @@ impl Backend for Buildbot {
             "priority": start.priority.to_string(),
             "requester": start.requester,
             "extra": self.text(&start.properties, &what)?,
-            "again": start.again.map(|request| request.to_string()).unwrap_or_default(),
+            AGAIN: start.again.map(|request| request.to_string()).unwrap_or_default(),
         });
         let (set, requests): (u64, BTreeMap<u64, u64>) = self.force(&what, &parameters).await?;
         let mut left_out = start.builders.clone();

@@ -8,7 +8,7 @@ use super::WorkError;
 use crate::jobs::Job;
 
 /// Properties that a build gets from the build system or from its job: nobody gives it others.
-pub const RESERVED: [&str; 20] = [
+pub const RESERVED: [&str; 21] = [
     "basedir",
     "branch",
     "builddir",
@@ -27,6 +27,7 @@ pub const RESERVED: [&str; 20] = [
     "requester",
     "revision",
     "scheduler",
+    "selfserve_again",
     "selfserve_job",
     "workername",
 ];
