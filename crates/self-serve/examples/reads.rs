@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use buildhub_kinto::{Client, ClientSettings, Manifest};
 use buildhub_self_serve::action::Action;
-use buildhub_self_serve::builds::Builds;
+use buildhub_self_serve::builds::{Builds, Cursor, Cursors};
 use buildhub_self_serve::jobs::Jobs;
 use buildhub_testkit::kinto::{Backend, KintoServer};
 
@@ -122,7 +122,7 @@ async fn ask(builds: &Builds, rows: usize, times: usize) {
     })
     .await;
     measure("a branch's day", times, async |time| {
-        let found = builds.of_day(&spellings(time), day(time), 1000, None).await.unwrap();
+        let found = builds.of_day(&spellings(time), day(time), 1000, Cursors::default()).await.unwrap();
         found.builds.len() + found.pending.len()
     })
     .await;
@@ -141,19 +141,23 @@ async fn ask(builds: &Builds, rows: usize, times: usize) {
     .await;
     measure("a person's", times, async |time| {
         let user = format!("user{}@example.com", time % 97);
-        let found = builds.of_user(&spellings(time), &user).await.unwrap();
+        let found = builds.of_user(&spellings(time), &user, 200, Cursors::default()).await.unwrap();
         found.builds.len() + found.running.len() + found.pending.len()
     })
     .await;
-    measure("pending, a branch", times, async |time| builds.pending(Some(&spellings(time)), 1000).await.unwrap().len())
-        .await;
-    measure("pending, all", times, async |_| builds.pending(None, 1000).await.unwrap().len()).await;
-    measure("running, a branch", times, async |time| builds.running(Some(&spellings(time)), 1000).await.unwrap().len())
-        .await;
-    measure("running, all", times, async |_| builds.running(None, 1000).await.unwrap().len()).await;
-    measure("recent, all", times, async |_| builds.recent(None, 25, None).await.unwrap().len()).await;
+    measure("pending, a branch", times, async |time| {
+        builds.pending(Some(&spellings(time)), 1000, Cursor::Newest).await.unwrap().len()
+    })
+    .await;
+    measure("pending, all", times, async |_| builds.pending(None, 1000, Cursor::Newest).await.unwrap().len()).await;
+    measure("running, a branch", times, async |time| {
+        builds.running(Some(&spellings(time)), 1000, Cursor::Newest).await.unwrap().len()
+    })
+    .await;
+    measure("running, all", times, async |_| builds.running(None, 1000, Cursor::Newest).await.unwrap().len()).await;
+    measure("recent, all", times, async |_| builds.recent(None, 25, Cursor::Newest).await.unwrap().len()).await;
     measure("recent, a worker's", times, async |time| {
-        builds.recent(Some(&format!("worker-{}", time % 300)), 25, None).await.unwrap().len()
+        builds.recent(Some(&format!("worker-{}", time % 300)), 25, Cursor::Newest).await.unwrap().len()
     })
     .await;
     measure("finished in a day", times / 4, async |time| {

@@ -18,6 +18,14 @@ pub struct Person {
     pub groups: BTreeSet<String>,
 }
 
+/// What somebody is called by who signs in: of the author of a change (`Alice <alice@example.com>`) the address, of whoever
+/// is called otherwise all of it. What stands before an address is anybody's to choose, and names nobody.
+pub fn address(name: &str) -> &str {
+    let inner = name.trim_end().strip_suffix('>').and_then(|text| text.rsplit_once('<'));
+    let inner = inner.map(|(_, address)| address.trim()).filter(|address| !address.is_empty());
+    inner.filter(|address| !address.contains(char::is_whitespace)).unwrap_or(name)
+}
+
 /// What somebody is to an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -98,7 +106,8 @@ impl Admins {
             return Standing::Admin;
         }
         // Nobody owns what has no owner, also not somebody without a name.
-        if !person.name.is_empty() && owners.contains(&person.name.as_str()) {
+        let name = address(&person.name);
+        if !name.is_empty() && owners.iter().any(|owner| address(owner) == name) {
             Standing::Owner
         } else {
             Standing::Other
@@ -143,6 +152,26 @@ mod tests {
         assert_eq!(admins.standing(&person("carol", &["others"]), &["bob", "carol"]), Standing::Owner);
         assert_eq!(admins.standing(&person("dave", &[]), &["bob"]), Standing::Other);
         assert_eq!(admins.standing(&person("", &[]), &[""]), Standing::Other);
+        // The author of a change is its address, whatever stands before it.
+        for (author, standing) in [
+            ("Erin E. <erin@example.com>", Standing::Owner),
+            ("<erin@example.com>", Standing::Owner),
+            ("Erin < erin@example.com > ", Standing::Owner),
+            ("erin@example.com <mallory@example.com>", Standing::Other),
+            ("<erin@example.com> <mallory@example.com>", Standing::Other),
+            ("erin@example.com>", Standing::Other),
+            ("Erin <erin@example.com> (fixed)", Standing::Other),
+            ("Erin <erin@example.com, x>", Standing::Other),
+        ] {
+            assert_eq!(admins.standing(&person("erin@example.com", &[]), &[author]), standing, "{author}");
+        }
+        let signed_in = person("Erin E. <erin@example.com>", &[]);
+        assert_eq!(
+            admins.standing(&signed_in, &["erin@example.com"]),
+            Standing::Owner,
+            "whose own builds are called so"
+        );
+        assert_eq!(["x", "", "<>", "a <>"].map(address), ["x", "", "<>", "a <>"]);
         // A group's name is no person's.
         assert_eq!(admins.standing(&person("sheriffs", &[]), &[]), Standing::Other);
         assert!("team:x".parse::<Admins>().is_err() && "group:".parse::<Admins>().is_err());

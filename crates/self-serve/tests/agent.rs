@@ -9,7 +9,7 @@ use buildhub_core::Deadline;
 use buildhub_self_serve::action::Action;
 use buildhub_self_serve::backend::{BackendError, Outcome, Piece, Start};
 use buildhub_self_serve::builds::refresh::Refresher;
-use buildhub_self_serve::builds::{Builds, State};
+use buildhub_self_serve::builds::{Builds, Cursors, State};
 use buildhub_self_serve::jobs::{Asked, Job, Jobs};
 use buildhub_self_serve::work::{Agent, Handled, Message, WorkError};
 use buildhub_testkit::buildbot::{Release, Settings};
@@ -127,7 +127,7 @@ async fn what_starts_builds_is_seen_in_buildbot_afterwards() {
     assert_eq!(change["revlink"], format!("https://hg.example/try/rev/{REVISION}"));
     until("what follows from the change is built, and known as whoever told of it asked for it", async || {
         world.refresher.reconcile(Deadline::NONE).await.unwrap();
-        let found = world.builds.of_user(&["try".to_owned()], "alice").await.unwrap().builds;
+        let found = world.builds.of_user(&["try".to_owned()], "alice", 10, Cursors::default()).await.unwrap().builds;
         found.into_iter().find(|build| !build.requests[0].reason.starts_with("Self-serve"))
     })
     .await;

@@ -12,27 +12,31 @@ use buildhub_core::web::header::CONTENT_TYPE;
 use buildhub_core::web::{Handler, HeaderMap, HeaderValue, Limits, Request, Response, Server, StatusCode};
 use buildhub_self_serve::access::Admins;
 use buildhub_self_serve::action::{Action, Revision};
-use buildhub_self_serve::api::{Api, ApiSettings, Parts};
-use buildhub_self_serve::identity::{Claims, IdentitySource};
+use buildhub_self_serve::api::{Api, ApiSettings};
 use buildhub_self_serve::work::Message;
 use buildhub_testkit::browser::Browser;
 use buildhub_testkit::buildbot::Settings;
-use support::{BUILDER, REVISION, World, until};
+use support::{BUILDER, REVISION, World, site, until};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// What stands before the API: whoever comes is signed in as Alice, and has less patience than others.
+/// What stands before the API: whoever comes is signed in as Alice, and may have less patience than others.
 #[derive(Debug)]
-struct SignedIn(Api);
+struct SignedIn {
+    api: Api,
+    is_hasty: bool,
+}
 
 #[async_trait]
 impl Handler for SignedIn {
     async fn handle(&self, mut request: Request) -> Response {
         request.claims.insert("email".to_owned(), "alice".to_owned());
-        let answer = self.0.handle(request).await;
+        let answer = self.api.handle(request).await;
         match std::str::from_utf8(&answer.body) {
-            Ok(page) => Response { body: page.replace("data-seconds=\"30\"", "data-seconds=\"1\"").into(), ..answer },
-            Err(_) => answer,
+            Ok(page) if self.is_hasty => {
+                Response { body: page.replace("data-seconds=\"30\"", "data-seconds=\"1\"").into(), ..answer }
+            }
+            _ => answer,
         }
     }
 }
@@ -57,6 +61,9 @@ async fn serve(handler: Arc<dyn Handler>) -> (String, JoinHandle<bool>) {
     (address, tokio::spawn(server))
 }
 
+/// What is typed into a form's fields.
+type Typed = &'static [(&'static str, &'static str)];
+
 /// A browser on a site.
 struct Visit {
     world: World,
@@ -67,24 +74,20 @@ struct Visit {
 
 impl Visit {
     async fn begin() -> Self {
+        Self::of(false).await
+    }
+
+    /// Of somebody for whom pages look again each second.
+    async fn hasty() -> Self {
+        Self::of(true).await
+    }
+
+    async fn of(is_hasty: bool) -> Self {
         let settings = Settings { builds: 1, ..Settings::default() };
         let (world, browser) = tokio::join!(World::start(settings), Browser::start());
-        let parts = Parts {
-            jobs: world.jobs.clone(),
-            builds: world.builds.clone(),
-            backend: world.backend.clone(),
-            documents: world.documents.clone(),
-            queue: world.queue.clone(),
-        };
-        let settings = ApiSettings {
-            identity: IdentitySource::Claims(Claims { name: "email".to_owned(), groups: "groups".to_owned() }),
-            admins: Admins::default(),
-            events: None,
-            zone: jiff::tz::TimeZone::UTC,
-            origins: Vec::new(),
-            address: None,
-        };
-        let (address, server) = serve(Arc::new(SignedIn(Api::new(settings, parts)))).await;
+        let settings = ApiSettings { admins: Admins::default(), events: None, ..site::settings() };
+        let api = Api::new(settings, site::parts(&world));
+        let (address, server) = serve(Arc::new(SignedIn { api, is_hasty })).await;
         Self { world, browser: browser.unwrap(), address, server }
     }
 
@@ -251,8 +254,132 @@ async fn pushed(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_looks_again_by_itself_and_leaves_alone_what_somebody_types() {
+async fn every_form_asks_for_what_its_button_says() {
     let visit = Visit::begin().await;
+    let (build, running, theirs) = visit.world.three().await;
+    let mine = visit.world.begin(4, "alice").await;
+    visit.world.refresher.reconcile(Deadline::NONE).await.unwrap();
+    let runs = visit.world.build_of(running).await;
+    let revision = format!("/self-serve/try/rev/{REVISION}");
+    let page = |kind: &str, id: u64| format!("/self-serve/try/{kind}/{id}");
+    // Where it is, the button, what is typed before it is pressed, and what the job then says.
+    let forms: [(String, String, Typed, String); 9] = [
+        (revision.clone(), format!("form.post[action$='{REVISION}']"), &[], format!("new builds of {REVISION} on try")),
+        (
+            revision.clone(),
+            "form[action$='/nightly']".to_owned(),
+            &[("priority", "3")],
+            format!("new nightly builds of {REVISION} on try at priority 3"),
+        ),
+        (
+            revision.clone(),
+            "form[action$='/pgo']".to_owned(),
+            &[("priority", "-4")],
+            format!("new profile-guided builds of {REVISION} on try at priority -4"),
+        ),
+        (
+            format!("/self-serve/try/builders?revision={REVISION}"),
+            "li:first-of-type form".to_owned(),
+            &[("priority", "2"), ("properties", r#"{"flavour": "plain & simple"}"#)],
+            format!("{BUILDER}: {REVISION} on try at priority 2"),
+        ),
+        (
+            page("build", build),
+            "form.post".to_owned(),
+            &[("count", "2"), ("priority", "1")],
+            format!("build {build} again, 2 times at priority 1"),
+        ),
+        (
+            page("request", mine),
+            "form.post".to_owned(),
+            &[("count", "3")],
+            format!("request {mine} again, 3 times at priority 0"),
+        ),
+        (page("request", mine), "form.put".to_owned(), &[("priority", "6")], format!("request {mine} at priority 6")),
+        (page("request", mine), "form.delete".to_owned(), &[], format!("cancel request {mine}")),
+        (page("build", runs), "form.delete".to_owned(), &[], format!("stop build {runs}")),
+    ];
+    for (number, (path, form, typed, said)) in forms.iter().enumerate() {
+        visit.go(path).await;
+        for (field, text) in *typed {
+            visit.fill(&format!("{form} input[name={field}]"), text).await;
+        }
+        visit.follow(&format!("{form} button")).await;
+        assert_eq!(visit.path().await, format!("/self-serve/jobs/{}", number + 1), "{said}");
+        let text = visit.text().await;
+        assert!(text.contains(said.as_str()) && text.contains("By alice"), "{said}: {text}");
+    }
+    let job = visit.world.jobs.find(4).await.unwrap().unwrap();
+    let Action::NewBuildForBuilder { properties, .. } = job.action else { panic!("{job:?}") };
+    assert_eq!(properties["flavour"], "plain & simple");
+    // What is somebody else's, or everybody's, is refused, and no job.
+    for (path, form) in
+        [(page("request", theirs), "form.delete"), (page("request", theirs), "form.put"), (revision, "form.delete")]
+    {
+        visit.go(&path).await;
+        visit.follow(&format!("{form} button")).await;
+        let text = visit.text().await;
+        assert!(text.contains("403 Forbidden") && text.contains("ACCESS DENIED!"), "{path}: {text}");
+        // The browser tells of each answer that is none.
+        visit.browser.console().await.unwrap();
+    }
+    // What is typed and makes no sense does not leave the page: the browser says so.
+    visit.go(&page("build", build)).await;
+    visit.fill("form.post input[name=count]", "21").await;
+    visit.browser.run("document.querySelector('form.post button').click()").await.unwrap();
+    let is_told = visit.browser.run("return document.querySelector('input[name=count]').validity.rangeOverflow").await;
+    assert_eq!((is_told.unwrap() == true, visit.path().await), (true, page("build", build)));
+    assert_eq!(visit.world.jobs.newest(100, None).await.unwrap().jobs.len(), forms.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_are_told_by_their_distance_and_only_what_is_open_is_looked_at_again() {
+    let visit = Visit::begin().await;
+    let (build, running, pending) = visit.world.three().await;
+    let runs = visit.world.build_of(running).await;
+    let times = "return [...document.querySelectorAll('time')].map(time => [time.textContent, time.title, \
+                 (Date.now() - Date.parse(time.dateTime)) / 1000])";
+    for (path, is_open) in [
+        (format!("/self-serve/try/build/{build}"), false),
+        (format!("/self-serve/try/build/{runs}"), true),
+        (format!("/self-serve/try/request/{pending}"), true),
+        (format!("/self-serve/try/rev/{REVISION}"), true),
+        ("/self-serve/try".to_owned(), true),
+        ("/self-serve/try/user/bob".to_owned(), true),
+        ("/pending".to_owned(), true),
+        ("/running".to_owned(), true),
+        ("/recent".to_owned(), false),
+    ] {
+        visit.go(&path).await;
+        let found = visit.browser.run(times).await.unwrap();
+        let found = found.as_array().unwrap();
+        assert!(!found.is_empty(), "{path}");
+        for time in found {
+            let (text, title, seconds) =
+                (time[0].as_str().unwrap(), time[1].as_str().unwrap(), time[2].as_f64().unwrap());
+            let mut words = text.split(' ');
+            let number: f64 = words.next().unwrap().parse().unwrap();
+            let unit = match words.next().unwrap().trim_end_matches('s') {
+                "second" => 1.0,
+                "minute" => 60.0,
+                other => panic!("{path}: {other}"),
+            };
+            assert_eq!(words.next(), Some("ago"), "{path}: {text}");
+            // It was told when the page was made, in whole units.
+            assert!(number * unit <= seconds + 1.0, "{path}: {text} is {seconds} seconds");
+            assert!(title.ends_with('Z') && title.contains('T'), "{path}: {title}");
+        }
+        let looks_again = visit.browser.find_all("script[data-seconds]").await.unwrap().len();
+        assert_eq!(looks_again, usize::from(is_open), "{path}");
+    }
+    // A day that is over is looked at once.
+    visit.go("/self-serve/try?date=2001-01-01").await;
+    assert!(visit.browser.find_all("script[data-seconds]").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_looks_again_by_itself_and_leaves_alone_what_somebody_types() {
+    let visit = Visit::hasty().await;
     let (_, _, pending) = visit.world.three().await;
     let page = format!("/self-serve/try/request/{pending}");
     let is_same = async || visit.browser.run("return window.marked === true").await.unwrap() == true;

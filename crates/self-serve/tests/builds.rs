@@ -12,7 +12,7 @@ use buildhub_core::Deadline;
 use buildhub_kinto::Condition;
 use buildhub_self_serve::backend::{self, Backend, BackendError, Change, Outcome, Piece, Start, Started};
 use buildhub_self_serve::builds::refresh::{RefreshError, Refresher};
-use buildhub_self_serve::builds::{Builds, End, State};
+use buildhub_self_serve::builds::{Builds, Cursor, Cursors, End, State};
 use buildhub_testkit::buildbot::Settings;
 use buildhub_testkit::kinto::{Backend as Storage, KintoServer};
 use serde_json::{Map, json};
@@ -77,10 +77,10 @@ async fn what_events_tell_of_is_known_and_what_they_do_not_is_found() {
     assert!((done.refreshed, done.faults, done.is_partial) == (1, 0, false), "{done:?}");
     let found = world.builds.of_revision(&branches("ash"), &revision, 10).await.unwrap();
     assert_eq!((found.builds.len(), found.pending.len()), (1, 1), "a branch has two spellings");
-    assert_eq!(world.builds.pending(None, 10).await.unwrap()[0].request_id, second);
-    assert_eq!(world.builds.running(Some(&branches("ash")), 10).await.unwrap().len(), 1);
+    assert_eq!(world.builds.pending(None, 10, Cursor::Newest).await.unwrap()[0].request_id, second);
+    assert_eq!(world.builds.running(Some(&branches("ash")), 10, Cursor::Newest).await.unwrap().len(), 1);
     assert!(
-        world.builds.running(Some(&branches("as")), 10).await.unwrap().is_empty(),
+        world.builds.running(Some(&branches("as")), 10, Cursor::Newest).await.unwrap().is_empty(),
         "no branch is another's beginning"
     );
     let again = world.refresher.reconcile(Deadline::NONE).await.unwrap();
@@ -89,18 +89,19 @@ async fn what_events_tell_of_is_known_and_what_they_do_not_is_found() {
     world.over(first).await;
     world.over(second).await;
     world.refresher.reconcile(Deadline::NONE).await.unwrap();
-    let of_bob = world.builds.of_user(&branches("ash"), "bob").await.unwrap();
+    let of_bob = world.builds.of_user(&branches("ash"), "bob", 10, Cursors::default()).await.unwrap();
     assert_eq!((of_bob.builds.len(), of_bob.running.len(), of_bob.pending.len()), (1, 0, 0));
     let over = &of_bob.builds[0];
     assert_eq!((over.outcome(), over.claimed_by_name.as_deref()), (Some(Outcome::Success), Some("worker")));
     let span = |from: i64| from..from + 3600;
     let ash = branches("ash");
-    let day = world.builds.of_day(&ash, span(over.starttime - 1800), 1, None).await.unwrap();
+    let day = world.builds.of_day(&ash, span(over.starttime - 1800), 1, Cursors::default()).await.unwrap();
     assert_eq!(day.builds.len(), 1, "as many as are asked for");
-    let rest = world.builds.of_day(&ash, span(over.starttime - 1800), 9, Some(day.builds[0].build_id));
+    let behind = Cursors { builds: Cursor::Before(day.builds[0].build_id), ..Cursors::default() };
+    let rest = world.builds.of_day(&ash, span(over.starttime - 1800), 9, behind);
     assert_eq!(rest.await.unwrap().builds.len(), 1, "and then the rest");
-    assert_eq!(world.builds.recent(Some("worker"), 10, None).await.unwrap().len(), 2);
-    assert!(world.builds.recent(Some("other"), 10, None).await.unwrap().is_empty());
+    assert_eq!(world.builds.recent(Some("worker"), 10, Cursor::Newest).await.unwrap().len(), 2);
+    assert!(world.builds.recent(Some("other"), 10, Cursor::Newest).await.unwrap().is_empty());
     let ended = over.endtime.unwrap();
     // The other one may have ended in the same second.
     let finished = world.builds.finished_between(ended..ended + 1, 10).await.unwrap();
@@ -130,7 +131,7 @@ async fn what_follows_from_a_push_is_its_authors_before_it_is_built_and_nobody_t
     let waits = async |count: usize| {
         until("what follows from it waits", async || {
             world.refresher.reconcile(Deadline::NONE).await.unwrap();
-            let waiting = world.builds.pending(None, 10).await.unwrap();
+            let waiting = world.builds.pending(None, 10, Cursor::Newest).await.unwrap();
             (waiting.len() == count).then(|| waiting.into_iter().next())?
         })
         .await
@@ -264,7 +265,8 @@ async fn who_reads_first_and_writes_last_does_not_bring_back_what_was() {
     let other = Refresher::new(builds.clone(), Arc::new(Told { asked: AtomicU64::new(1), ..Told::default() }));
     assert_eq!(other.reconcile(Deadline::NONE).await.unwrap().refreshed, 1);
     assert!(builds.request(7).await.unwrap().is_none());
-    until("nothing is open", async || builds.pending(None, 1).await.unwrap().is_empty().then_some(())).await;
+    until("nothing is open", async || builds.pending(None, 1, Cursor::Newest).await.unwrap().is_empty().then_some(()))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,7 +289,10 @@ async fn a_revision_is_over_when_all_of_it_is_however_much_there_is() {
     assert_eq!(end(far).await, (false, false));
     let found = world.builds.of_revision(&branches, &revision, 10).await.unwrap();
     assert_eq!((found.builds.len(), found.pending.len()), (0, 1));
-    assert_eq!(world.builds.of_user(&branches, "alice").await.unwrap().pending[0].request_id, first);
+    assert_eq!(
+        world.builds.of_user(&branches, "alice", 10, Cursors::default()).await.unwrap().pending[0].request_id,
+        first
+    );
     world.master.release_start(BUILDER).unwrap();
     world.over(first).await;
     assert_eq!(end(far).await, (true, true));

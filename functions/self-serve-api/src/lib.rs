@@ -101,10 +101,10 @@ impl From<Error> for lambda_runtime::Diagnostic {
 }
 
 /// Answers a request for Lambda.
-pub async fn handler(payload: Value, context: &Context, _: Deadline) -> Result<Answer, Error> {
+pub async fn handler(payload: Value, context: &Context, deadline: Deadline) -> Result<Answer, Error> {
     let begun = Instant::now();
     let request = Request::from_payload(&payload)?;
-    let response = Box::pin(context.api().await.answer(&request, Timestamp::now())).await;
+    let response = Box::pin(context.api().await.answer(&request, Timestamp::now(), deadline)).await;
     let status = response.status;
     tracing::info!(request = request.id, method = %request.method, path = request.path, status = status.as_u16(), "answered");
     emit(&request.id, status, context.builds.take_unreadable(), begun.elapsed());

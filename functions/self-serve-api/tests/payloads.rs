@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use buildhub_core::{Deadline, Variables};
 use buildhub_kinto::{Client, ClientSettings};
@@ -12,6 +13,7 @@ use buildhub_testkit::kinto::{Backend, KintoServer};
 use buildhub_testkit::moto::{Moto, QueueSettings};
 use self_serve_api::{Context, handler};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 /// Each sample, and what is answered where the store has nothing and the master is away.
 const SAMPLES: [(&str, u16); 9] = [
@@ -84,4 +86,56 @@ async fn what_is_no_request_is_an_error_that_says_what_to_set() {
         let error = Context::from_variables(&variables.clone().without(missing)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{missing} is not set")), "{error}");
     }
+}
+
+/// A store that takes what it is sent, and never answers.
+async fn silent() -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    let taking = tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            open.push(connection);
+        }
+    });
+    (address, taking)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_never_answers_is_told_of_before_the_time_is_over() {
+    let (server, taking) = silent().await;
+    let folder = tempfile::tempdir().unwrap();
+    let branches = folder.path().join("branches.json");
+    std::fs::write(&branches, r#"{"mozilla-central": {}, "try": {}}"#).unwrap();
+    let variables = Variables::default()
+        .with("SERVER_URL", server)
+        .with("SELF_SERVE_QUEUE_URL", "http://127.0.0.1:9/jobs.fifo")
+        .with("BUILDBOT_URL", "http://127.0.0.1:9/")
+        .with("BRANCHES_URL", branches.to_str().unwrap())
+        .with("SELF_SERVE_IDENTITY", "claims")
+        .with("SELF_SERVE_EVENTS_AUTH", "events:push");
+    let context = Context::from_variables(&variables).unwrap();
+    // The last two seconds belong to the answer. The store's own client has patience for half a minute, and that four times.
+    for (name, expected) in [
+        ("day.json", "does not answer in time; ask again"),
+        ("rebuild.json", "it may be stored; ask again, with the same Idempotency-Key"),
+        ("new-builds.json", "it may be stored; ask again, with the same Idempotency-Key"),
+        ("page.json", "<h1>503 Service Unavailable</h1>"),
+    ] {
+        let payload: Value = serde_json::from_slice(&std::fs::read(samples().join(name)).unwrap()).unwrap();
+        let deadline = Deadline::after(Duration::from_millis(2_200));
+        let answer = serde_json::to_value(handler(payload, &context, deadline).await.unwrap()).unwrap();
+        assert!(deadline.remaining() > Some(Duration::ZERO), "{name}: it was too late");
+        assert_eq!(
+            (&answer["statusCode"], &answer["headers"]["retry-after"]),
+            (&json!(503), &json!("5")),
+            "{name}: {answer}"
+        );
+        let body = answer["body"].as_str().unwrap();
+        assert!(body.contains(expected), "{name}: {body}");
+        if let Ok(said) = serde_json::from_str::<Value>(body) {
+            assert_eq!(said["status"], "FAILED", "{name}");
+        }
+    }
+    taking.abort();
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONTENT_TYPE,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CONTENT_TYPE, LINK,
     LOCATION, ORIGIN, RETRY_AFTER, VARY,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -20,7 +20,7 @@ const REMEMBERED: &str = "600";
 /// Headers that scripts of other origins may set, beside those that they always may.
 const SETTABLE: [HeaderName; 2] = [ACCEPT, CONTENT_TYPE];
 /// Headers that scripts of other origins may read, beside those that they always may.
-const READABLE: [HeaderName; 2] = [LOCATION, RETRY_AFTER];
+const READABLE: [HeaderName; 3] = [LINK, LOCATION, RETRY_AFTER];
 
 /// Something that answers requests.
 #[async_trait]
@@ -171,7 +171,7 @@ mod tests {
         let known = [(ORIGIN, "https://tree.example"), (ACCESS_CONTROL_REQUEST_METHOD, "GET")];
         let answer = ask(&door, Method::GET, &known).await;
         assert_eq!(answer.header(&ACCESS_CONTROL_ALLOW_ORIGIN), Some("https://tree.example"));
-        assert_eq!(answer.header(&ACCESS_CONTROL_EXPOSE_HEADERS), Some("location, retry-after"));
+        assert_eq!(answer.header(&ACCESS_CONTROL_EXPOSE_HEADERS), Some("link, location, retry-after"));
         let answer = ask(&door, Method::OPTIONS, &known).await;
         assert_eq!(answer.header(&ACCESS_CONTROL_ALLOW_METHODS), Some("GET, HEAD, OPTIONS"));
         let unknown = [(ORIGIN, "https://evil.example"), (ACCESS_CONTROL_REQUEST_METHOD, "GET")];

@@ -12,6 +12,7 @@
 //! | [`request`] | [`Request`]: method, path, query, headers, body, and where it was sent to |
 //! | [`response`] | [`Response`], and the envelopes |
 //! | [`door`] | [`Door`], [`Cors`], [`Handler`] |
+//! | [`multipart`] | bodies of forms |
 //! | [`page`] | [`Page`]: HTML with everything escaped |
 //! | [`payload`] | Lambda's payload format 2.0 |
 //! | [`server`] | sockets (feature `server`) |
@@ -28,6 +29,7 @@
 
 mod accept;
 pub mod door;
+pub mod multipart;
 pub mod page;
 pub mod payload;
 pub mod request;

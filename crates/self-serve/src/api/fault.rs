@@ -3,7 +3,7 @@
 use std::fmt;
 
 use buildhub_core::web::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use buildhub_core::web::{Page, Response, StatusCode};
+use buildhub_core::web::{Page, Request, Response, StatusCode};
 use serde::Serialize;
 
 use super::format::Format;
@@ -74,14 +74,14 @@ impl Fault {
         self.status
     }
 
-    /// The answer.
-    pub(super) fn response(&self, format: Format) -> Response {
-        let answer = match format {
+    /// The answer to a request.
+    pub(super) fn response(&self, request: &Request) -> Response {
+        let answer = match Format::of(request).unwrap_or_else(|_| Format::by_accept(request)) {
             Format::Json => Response::json(self.status, &Body { status: "FAILED", msg: &self.message }),
             Format::Html => {
                 let name = self.status.canonical_reason().unwrap_or("Error");
                 let page = Page::new(&format!("{} {name}", self.status.as_u16())).paragraph(&self.message);
-                Response::page(self.status, page.link("/self-serve", "Self-serve"))
+                Response::page(self.status, page.link(&format!("{}/self-serve", request.base), "Self-serve"))
             }
         };
         match self.status {

@@ -1,9 +1,13 @@
-//! What a body says: a form, as browsers and the original's users send it, or a JSON object.
+//! What a body says: a form, as browsers and the original's users send it (in either of its two ways), or a JSON object.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 
-use buildhub_core::web::Request;
 use buildhub_core::web::header::CONTENT_TYPE;
+use buildhub_core::web::{Method, Request, multipart};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -19,9 +23,41 @@ const FILES_MAX: usize = 500;
 /// The most bytes of a file's name.
 const FILE_MAX: usize = 1024;
 
-/// The fields of a body by name.
+/// By which a form, that can only `POST`, says what it means.
+const METHOD: &str = "_method";
+
+/// The fields of a body by name. None is given twice: of two, nobody knows which one counts.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields(BTreeMap<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                while let Some((name, value)) = map.next_entry()? {
+                    fields.add(name, value).map_err(A::Error::custom)?;
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A field that is given twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is given twice")]
+struct Twice(String);
 
 impl Fields {
     /// The fields of a request's body. None where there is no body.
@@ -30,23 +66,47 @@ impl Fields {
             return Ok(Self::default());
         }
         let kind = request.header(&CONTENT_TYPE).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match kind.as_str() {
+        let bad = |error: &dyn fmt::Display| Fault::bad(format!("Bad body: {error}"));
+        match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "application/json" => serde_json::from_slice(&request.body)
-                .map(Self)
                 .map_err(|error| Fault::bad(format!("Bad body: it is no JSON object ({error})"))),
             // A body without a type is a form, as curl's users who say nothing mean it.
             "application/x-www-form-urlencoded" | "" => {
-                let pairs = form_urlencoded::parse(&request.body);
-                Ok(Self(pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()))
+                Self::named(form_urlencoded::parse(&request.body).into_owned()).map_err(|error| bad(&error))
             }
-            _ => Err(Fault::bad("Bad body: it is application/x-www-form-urlencoded or application/json")),
+            "multipart/form-data" => {
+                let pairs = multipart::fields(kind, &request.body).map_err(|error| bad(&error))?;
+                Self::named(pairs).map_err(|error| bad(&error))
+            }
+            _ => Err(bad(&"it is application/x-www-form-urlencoded, multipart/form-data or application/json")),
         }
     }
 
-    /// A field's text, if it is there and is text.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(Value::as_str)
+    fn named(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Twice> {
+        let mut fields = Self::default();
+        for (name, value) in pairs {
+            fields.add(name, Value::String(value))?;
+        }
+        Ok(fields)
+    }
+
+    fn add(&mut self, name: String, value: Value) -> Result<(), Twice> {
+        match self.0.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+                Ok(())
+            }
+            Entry::Occupied(place) => Err(Twice(place.key().chars().take(64).collect())),
+        }
+    }
+
+    /// The method that a form means, where it says one.
+    pub(super) fn method(&self) -> Result<Option<Method>, Fault> {
+        let Some(said) = self.0.get(METHOD) else { return Ok(None) };
+        let meant = [Method::PUT, Method::DELETE, Method::POST]
+            .into_iter()
+            .find(|method| said.as_str().is_some_and(|text| text.eq_ignore_ascii_case(method.as_str())));
+        meant.map(Some).ok_or_else(|| Fault::bad("Bad _method: it is put, delete or post"))
     }
 
     /// A whole number, in JSON or as text.
@@ -145,7 +205,10 @@ mod tests {
     fn a_form_and_a_json_object_say_the_same() {
         let json = fields("application/json", r#"{"build_id":5,"priority":-3,"count":"2","files":["a"]}"#).unwrap();
         let form = form("build_id=5&priority=-3&count=2&files=%5B%22a%22%5D");
-        for fields in [json, form] {
+        let parts = [("build_id", "5"), ("priority", "-3"), ("count", "2"), ("files", "[\"a\"]")];
+        let part = |(name, value)| format!("--z\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n");
+        let parts = fields("multipart/form-data; boundary=z", &(parts.map(part).concat() + "--z--")).unwrap();
+        for fields in [json, form, parts] {
             let said = (fields.id("build_id").unwrap(), fields.priority().unwrap(), fields.count().unwrap());
             assert_eq!(said, (5, -3, 2));
             assert_eq!((fields.files().unwrap(), fields.properties().unwrap()), (vec!["a".to_owned()], Map::new()));
@@ -188,5 +251,40 @@ mod tests {
             assert!(message(form(wrong).files().unwrap_err()).starts_with("Bad files"), "{wrong}");
         }
         assert!(fields("application/json", "[]").is_err() && fields("text/xml", "<a/>").is_err());
+        let said = message(fields("multipart/form-data", "build_id=5").unwrap_err());
+        assert_eq!(said, "Bad body: its type names no boundary");
+    }
+
+    #[test]
+    fn what_is_said_twice_is_not_said() {
+        for (kind, body) in [
+            ("application/x-www-form-urlencoded", "priority=5&x=1&priority=5"),
+            ("application/json", r#"{"priority":5,"priority":7}"#),
+            (
+                "multipart/form-data; boundary=z",
+                "--z\r\nContent-Disposition: form-data; name=priority\r\n\r\n5\r\n\
+                 --z\r\nContent-Disposition: form-data; name=priority\r\n\r\n7\r\n--z--",
+            ),
+        ] {
+            let said = fields(kind, body).unwrap_err().to_string();
+            assert!(said.starts_with("Bad body: ") && said.contains("\"priority\" is given twice"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_form_means_one_of_three_methods_and_says_so_in_any_case_of_letters() {
+        let method = |body: &str| form(body).method().map_err(|fault| fault.to_string());
+        assert_eq!(method("priority=5"), Ok(None));
+        for (said, meant) in
+            [("put", Method::PUT), ("DELETE", Method::DELETE), ("Delete", Method::DELETE), ("post", Method::POST)]
+        {
+            assert_eq!(method(&format!("_method={said}")), Ok(Some(meant)), "{said}");
+        }
+        for wrong in ["", "get", "head", "patch", "options", "put ", "put,delete", "x"] {
+            let said = method(&format!("_method={wrong}")).unwrap_err();
+            assert_eq!(said, "Bad _method: it is put, delete or post", "{wrong}");
+        }
+        assert!(fields("application/json", r#"{"_method":["put"]}"#).unwrap().method().is_err());
+        assert_eq!(method("_METHOD=put&method=put"), Ok(None), "another field is another");
     }
 }

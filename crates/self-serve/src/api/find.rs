@@ -5,6 +5,10 @@ use crate::config::{Branch, Snapshot};
 
 use super::Api;
 use super::fault::Fault;
+use super::paging::NUMBER_MAX;
+
+/// The longest name of anything, in bytes. Build systems have shorter ones (Buildbot: 70 of a builder, 255 of an author).
+const NAME_MAX: usize = 512;
 
 impl Api {
     /// What the site's documents say now.
@@ -42,7 +46,25 @@ impl Api {
 
 /// A branch by its name.
 pub(super) fn branch_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<Branch<'a>, Fault> {
-    snapshot.branches.get(name).ok_or_else(|| Fault::missing(format!("Branch {name} not found")))
+    snapshot.branches.get(name).ok_or_else(|| Fault::missing(format!("Branch {} not found", short(name))))
+}
+
+/// What may be the name of somebody or something.
+pub(super) fn name_of<'a>(what: &str, text: &'a str) -> Result<&'a str, Fault> {
+    if (1..=NAME_MAX).contains(&text.len()) && !text.contains(char::is_control) {
+        return Ok(text);
+    }
+    Err(Fault::bad(format!("Bad {what}: it is a name of 1 to {NAME_MAX} bytes without control characters")))
+}
+
+/// What may be the number of something.
+pub(super) fn number_of(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number| *number <= NUMBER_MAX)
+}
+
+/// So much of a text as an answer repeats.
+pub(super) fn short(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(64).collect()
 }
 
 /// Something that was to be read cannot be.

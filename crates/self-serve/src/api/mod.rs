@@ -5,9 +5,9 @@
 //! is asked for is a job: once it is stored, the answer is 202, and it will be carried out.
 //!
 //! An answer to who asks for something is, in this order: 403 to a page of another site; 401 to nobody; 404 for a branch;
-//! 400 for what does not make sense; 404 for an object; 403 to whom the table of [`access`](crate::access) refuses it; 400
-//! where the object's state rules it out; 409 for a key that was used for something else; 503 where the store does not
-//! answer; 202.
+//! 400 for what does not make sense; the first answer to whoever asks again with a key, and 409 for a key that was used for
+//! something else; 404 for an object; 403 to whom the table of [`access`](crate::access) refuses it; 400 where the object's
+//! state rules it out; 202. It is 503 wherever the store does not answer, or not in time.
 //!
 //! | module | holds |
 //! |---|---|
@@ -15,6 +15,7 @@
 //! | `format`, `fields`, `fault` | what an answer is written as, what a body says, refusals |
 //! | `origin` | pages of other sites |
 //! | `read`, `find` | builds, requests, branches, jobs |
+//! | `paging` | lists that are longer than one answer |
 //! | `write` | what is asked for |
 //! | `events` | what a master tells |
 //! | `report` | waits, what waits and what runs |
@@ -27,14 +28,17 @@ mod find;
 mod format;
 mod origin;
 mod page;
+mod paging;
 mod read;
 mod report;
 mod route;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use buildhub_core::Deadline;
 use buildhub_core::queue::SharedQueue;
 use buildhub_core::web::header::{ALLOW, CACHE_CONTROL, LOCATION};
 use buildhub_core::web::{Cors, Door, Handler, Method, Request, Response, StatusCode};
@@ -55,6 +59,11 @@ use format::Format;
 use route::Route;
 
 pub use events::{EventsLogin, EventsLoginError};
+
+/// How much of the time that there is belongs to telling that it was not enough.
+const FOR_AN_ANSWER: Duration = Duration::from_secs(2);
+/// How long who asks from a socket is kept waiting.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the API is told by its operator.
 #[derive(Debug, Clone)]
@@ -127,18 +136,19 @@ impl Api {
         Self { settings, parts, refresher, door }
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, request: &Request, now: Timestamp) -> Response {
+    /// Answers a request. Where that takes longer than there is time for, the answer is 503.
+    pub async fn answer(&self, request: &Request, now: Timestamp, deadline: Deadline) -> Response {
+        let request = self.as_its_users_have_it(request);
         let segments = request.segments();
         if let [.., last] = segments.as_slice()
             && last.is_empty()
             && segments.len() > 1
         {
-            return moved(request);
+            return moved(&request);
         }
         let route = Route::of(&segments);
         let methods = route.as_ref().map_or(&[Method::GET][..], Route::methods);
-        let request = meant(request, methods);
+        let (request, is_meant) = meant(request);
         let handle = async {
             let format = Format::of(&request);
             let asked = |format| Asked { request: &request, format, now };
@@ -147,7 +157,14 @@ impl Api {
                 (Ok(_), None) => {
                     Err(Fault::missing("there is nothing at this address; /self-serve says what there is"))
                 }
-                (Ok(format), Some(route)) => Box::pin(self.route(&asked(format), route)).await,
+                (Ok(format), Some(route)) => {
+                    let asked = asked(format);
+                    let answer = async {
+                        is_meant?;
+                        Box::pin(self.route(&asked, route)).await
+                    };
+                    deadline.allow(FOR_AN_ANSWER, answer).await.unwrap_or_else(|| Err(late(&request)))
+                }
             };
             answered.unwrap_or_else(|fault| {
                 let person = self.settings.identity.person(&request, now).ok().flatten();
@@ -160,13 +177,26 @@ impl Api {
                     reason = %fault,
                     "refused"
                 );
-                fault.response(Format::of(&request).unwrap_or_else(|_| Format::by_accept(&request)))
+                fault.response(&request)
             })
         };
         let answer = self.door.answer(&request, methods, handle).await;
         let answer =
             if answer.status == StatusCode::METHOD_NOT_ALLOWED { in_our_words(&request, answer) } else { answer };
         answer.with(CACHE_CONTROL, "no-store")
+    }
+
+    /// The request, at the address that its users have, where that is set: a domain of one's own may lead here, and what is
+    /// asked does not say so.
+    fn as_its_users_have_it(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        if let Some(address) = &self.settings.address {
+            let port = address.port().map_or_else(String::new, |port| format!(":{port}"));
+            request.host = format!("{}{port}", address.host_str().unwrap_or_default());
+            request.scheme = if address.scheme() == "http" { "http" } else { "https" };
+            address.path().trim_end_matches('/').clone_into(&mut request.base);
+        }
+        request
     }
 
     async fn route(&self, asked: &Asked<'_>, route: Route) -> Result<Response, Fault> {
@@ -197,8 +227,7 @@ impl Api {
 fn in_our_words(request: &Request, answer: Response) -> Response {
     let allowed = answer.header(&ALLOW).unwrap_or_default();
     let fault = Fault::method(format!("{} is not allowed here; {allowed} are", request.method));
-    let Response { status, headers, body } =
-        fault.response(Format::of(request).unwrap_or_else(|_| Format::by_accept(request)));
+    let Response { status, headers, body } = fault.response(request);
     let mut both = answer.headers;
     for (name, value) in &headers {
         both.insert(name.clone(), value.clone());
@@ -217,24 +246,46 @@ fn moved(request: &Request) -> Response {
     Response::empty(StatusCode::MOVED_PERMANENTLY).with(LOCATION, &format!("{}{path}{query}", request.base))
 }
 
-/// The request that is meant: a form can only `POST`, and says `PUT` or `DELETE` by its field `_method`. No address says so,
-/// for links are followed by whoever loads a page.
-fn meant(request: &Request, methods: &[Method]) -> Request {
-    let mut meant = request.clone();
-    if request.method == Method::POST {
-        let fields = Fields::of(request).unwrap_or_default();
-        let wished = fields.text("_method").map(str::to_ascii_uppercase);
-        let known = [Method::PUT, Method::DELETE].into_iter().find(|method| wished.as_deref() == Some(method.as_str()));
-        if let Some(method) = known.filter(|method| methods.contains(method)) {
-            meant.method = method;
-        }
+/// The request that is meant, and whether what it says of that makes sense: a form can only `POST`, and says `PUT` or
+/// `DELETE` by its field `_method`. No address says so, for links are followed by whoever loads a page; whoever has it there
+/// is not taken to mean something else.
+fn meant(mut request: Request) -> (Request, Result<(), Fault>) {
+    if request.method != Method::POST {
+        return (request, Ok(()));
     }
-    meant
+    if request.query.iter().any(|(name, _)| name == "_method") {
+        return (request, Err(Fault::bad("Bad _method: it is a field of the body, and nothing that an address says")));
+    }
+    // What is wrong with a body is said where it is read: whoever asks must be known before.
+    match Fields::of(&request).map(|fields| fields.method()) {
+        Ok(Ok(Some(method))) => {
+            request.method = method;
+            (request, Ok(()))
+        }
+        Ok(Err(fault)) => (request, Err(fault)),
+        Ok(Ok(None)) | Err(_) => (request, Ok(())),
+    }
 }
+
+/// Nobody is to wait for longer.
+fn late(request: &Request) -> Fault {
+    let message = match request.method {
+        Method::GET | Method::HEAD => "what is needed for this does not answer in time; ask again",
+        _ => {
+            "what is needed for this does not answer in time: it may be stored; ask again, with the same Idempotency-Key"
+        }
+    };
+    Fault::unavailable(message, &Late)
+}
+
+/// What was needed did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("an answer took longer than there was time for")]
+struct Late;
 
 #[async_trait]
 impl Handler for Api {
     async fn handle(&self, request: Request) -> Response {
-        self.answer(&request, Timestamp::now()).await
+        self.answer(&request, Timestamp::now(), Deadline::after(PATIENCE)).await
     }
 }

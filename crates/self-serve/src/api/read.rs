@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use buildhub_core::web::header::LINK;
 use buildhub_core::web::{Page, Response, StatusCode};
 use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan as _};
 use serde::Serialize;
 
 use super::fault::Fault;
-use super::find::{branch_of, unreadable};
+use super::find::{branch_of, name_of, number_of, short, unreadable};
 use super::format::Format;
 use super::page::{self, Frame};
+use super::paging::{BEFORE, Ends, with_next};
 use super::route::Place;
 use super::{Api, Asked};
 use crate::action::{Action, Revision};
@@ -23,9 +23,11 @@ use crate::jobs::{Completion, Job};
 /// The most that one answer lists. What is more has its next address in `Link` (RFC 8288).
 pub(super) const LISTED_MAX: usize = 1000;
 /// Jobs that one answer lists where nothing is said, as in the original.
-const JOBS: u64 = 100;
+const JOBS: usize = 100;
+/// Builds and requests of a person that one answer lists of each kind where nothing is said, likewise.
+const OF_USER: usize = 200;
 /// How far back `offset` goes; `before` goes as far as one likes.
-const OFFSET_MAX: u64 = 1000;
+const OFFSET_MAX: usize = 1000;
 /// Seconds for which a revision must have been quiet to count as done, where nothing is said.
 const STABLE: u64 = 180;
 /// The longest such time: a week.
@@ -122,29 +124,24 @@ impl Api {
     }
 
     pub(super) async fn jobs(&self, asked: &Asked<'_>) -> Result<Response, Fault> {
-        let count = asked.number("num", JOBS, OFFSET_MAX)?;
-        let offset = asked.number("offset", 0, OFFSET_MAX)?;
-        let before = match asked.parameter("before") {
-            Some(_) => Some(asked.number("before", 0, u64::MAX)?),
-            None => None,
-        };
-        let wanted = usize::try_from(count + offset).unwrap_or(usize::MAX);
-        let newest = self.parts.jobs.newest(wanted, before).await.map_err(|error| unreadable(&error))?;
+        let count = asked.count(JOBS, LISTED_MAX)?;
+        let offset = asked.size("offset", 0, OFFSET_MAX)?;
+        let before = asked.before(BEFORE)?;
+        let newest = self.parts.jobs.newest(count + offset, before).await.map_err(|error| unreadable(&error))?;
         let there = newest.jobs.len() + usize::try_from(newest.unreadable).unwrap_or(usize::MAX);
-        let is_full = there == wanted && count > 0;
-        let jobs: Vec<Job> = newest.jobs.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
-        let next =
-            jobs.last().filter(|_| is_full).map(|last| format!("/self-serve/jobs?num={count}&before={}", last.number));
+        let jobs: Vec<Job> = newest.jobs.into_iter().skip(offset).collect();
+        let ends = Ends::default().only(there, count + offset, jobs.last().map(|job| job.number));
+        let next = ends.next(asked, &[]);
         let answer = match asked.format {
             Format::Json => Response::json(StatusCode::OK, &jobs.iter().map(JobView::from).collect::<Vec<_>>()),
             Format::Html => Response::page(StatusCode::OK, page::jobs(&self.frame(asked), &jobs, next.as_deref())),
         };
-        Ok(with_next(asked, answer, next))
+        Ok(with_next(asked, answer, next.as_deref()))
     }
 
     pub(super) async fn job(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
-        let missing = || Fault::missing(format!("Job {id} not found"));
-        let number = id.parse().map_err(|_| missing())?;
+        let missing = || Fault::missing(format!("Job {} not found", short(id)));
+        let number = number_of(id).ok_or_else(missing)?;
         let job = self.parts.jobs.find(number).await.map_err(|error| unreadable(&error))?.ok_or_else(missing)?;
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &JobView::from(&job)),
@@ -174,26 +171,20 @@ impl Api {
             Some(text) => text.parse().map_err(|_| Fault::bad("Bad date: it is a day as YYYY-MM-DD"))?,
             None => today,
         };
-        let before = match asked.parameter("before") {
-            Some(_) => Some(asked.number("before", 0, u64::MAX)?),
-            None => None,
-        };
+        let (count, from) = (asked.count(LISTED_MAX, LISTED_MAX)?, asked.cursors()?);
         let span = self.span(date)?;
-        let found = self.parts.builds.of_day(&branch.spellings(), span, LISTED_MAX, before).await;
+        let found = self.parts.builds.of_day(&branch.spellings(), span, count, from).await;
         let found = found.map_err(|error| unreadable(&error))?;
-        let is_full = found.builds.len() == LISTED_MAX;
-        let path = format!("/self-serve/{}", page::encoded(branch.name));
-        let next = found.builds.last().filter(|_| is_full);
-        let next = next.map(|last| format!("{path}?date={date}&before={}", last.build_id));
+        let next = ends(&found, count).next(asked, &[("date", date.to_string())]);
         let answer = match asked.format {
             Format::Json => Response::json(StatusCode::OK, &items(found)),
             Format::Html => {
                 let is_open = is_open(&found);
-                let page = page::day(&self.frame(asked), branch, date, &found, next.as_deref());
+                let page = page::day(&self.frame(asked), branch, date, &found, &from, next.as_deref());
                 Response::page(StatusCode::OK, looking_again(page, date == today && is_open))
             }
         };
-        Ok(with_next(asked, answer, next))
+        Ok(with_next(asked, answer, next.as_deref()))
     }
 
     /// A day's moments, in seconds since 1970.
@@ -205,7 +196,7 @@ impl Api {
     }
 
     async fn build(&self, asked: &Asked<'_>, branch: &Branch<'_>, id: &str) -> Result<Response, Fault> {
-        let id = id.parse().map_err(|_| Fault::missing(format!("Build {id} not found")))?;
+        let id = number_of(id).ok_or_else(|| Fault::missing(format!("Build {} not found", short(id))))?;
         let build = self.build_of(branch, id).await?;
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &build),
@@ -217,7 +208,7 @@ impl Api {
     }
 
     async fn request(&self, asked: &Asked<'_>, branch: &Branch<'_>, id: &str) -> Result<Response, Fault> {
-        let id = id.parse().map_err(|_| Fault::missing(format!("Request {id} not found")))?;
+        let id = number_of(id).ok_or_else(|| Fault::missing(format!("Request {} not found", short(id))))?;
         let request = self.request_of(branch, id).await?;
         Ok(match asked.format {
             Format::Json => Response::json(StatusCode::OK, &request),
@@ -228,29 +219,31 @@ impl Api {
         })
     }
 
-    async fn of_revision(&self, branch: &Branch<'_>, revision: &Revision) -> Result<Found, Fault> {
-        let found = self.parts.builds.of_revision(&branch.spellings(), revision, LISTED_MAX).await;
-        found.map_err(|error| unreadable(&error))
-    }
-
     async fn revision(&self, asked: &Asked<'_>, branch: &Branch<'_>, revision: &str) -> Result<Response, Fault> {
         let revision = revision_of(revision)?;
-        let found = self.of_revision(branch, &revision).await?;
-        Ok(match asked.format {
-            Format::Json => Response::json(StatusCode::OK, &items(found)),
-            Format::Html => self.revision_page(asked, branch, &revision, &found),
-        })
+        self.revision_as(asked, branch, &revision, |found| Response::json(StatusCode::OK, &items(found))).await
     }
 
-    pub(super) fn revision_page(
+    /// All of a revision: a page, or as `json` writes it.
+    pub(super) async fn revision_as(
         &self,
         asked: &Asked<'_>,
         branch: &Branch<'_>,
         revision: &Revision,
-        found: &Found,
-    ) -> Response {
-        let page = page::revision(&self.frame(asked), branch, revision, found);
-        Response::page(StatusCode::OK, looking_again(page, is_open(found)))
+        json: impl FnOnce(Found) -> Response,
+    ) -> Result<Response, Fault> {
+        let (count, from) = (asked.count(LISTED_MAX, LISTED_MAX)?, asked.cursors()?);
+        let found = self.parts.builds.of_revision_from(&branch.spellings(), revision, count, from).await;
+        let found = found.map_err(|error| unreadable(&error))?;
+        let next = ends(&found, count).next(asked, &[]);
+        let answer = match asked.format {
+            Format::Json => json(found),
+            Format::Html => {
+                let page = page::revision(&self.frame(asked), branch, revision, &found, &from, next.as_deref());
+                Response::page(StatusCode::OK, looking_again(page, is_open(&found)))
+            }
+        };
+        Ok(with_next(asked, answer, next.as_deref()))
     }
 
     async fn is_done(&self, asked: &Asked<'_>, branch: &Branch<'_>, revision: &str) -> Result<Response, Fault> {
@@ -285,8 +278,12 @@ impl Api {
     }
 
     async fn user(&self, asked: &Asked<'_>, branch: &Branch<'_>, user: &str) -> Result<Response, Fault> {
-        let found = self.parts.builds.of_user(&branch.spellings(), user).await.map_err(|error| unreadable(&error))?;
-        Ok(match asked.format {
+        let (count, from) = (asked.count(OF_USER, LISTED_MAX)?, asked.cursors()?);
+        let found = self.parts.builds.of_user(&branch.spellings(), name_of("user", user)?, count, from).await;
+        let found = found.map_err(|error| unreadable(&error))?;
+        let ends = Ends::default().builds(&found.builds, count).running(&found.running, count);
+        let next = ends.pending(&found.pending, count).next(asked, &[]);
+        let answer = match asked.format {
             Format::Json => {
                 let crate::builds::OfUser { builds, running, pending } = found;
                 let said = serde_json::json!({ "builds": builds, "running": running, "pending": pending });
@@ -294,11 +291,17 @@ impl Api {
             }
             Format::Html => {
                 let is_open = !found.running.is_empty() || !found.pending.is_empty();
-                let page = page::user(&self.frame(asked), branch, user, &found);
+                let page = page::user(&self.frame(asked), branch, user, &found, &from, next.as_deref());
                 Response::page(StatusCode::OK, looking_again(page, is_open))
             }
-        })
+        };
+        Ok(with_next(asked, answer, next.as_deref()))
     }
+}
+
+/// Where an answer's lists of builds and of waiting requests end.
+fn ends(found: &Found, count: usize) -> Ends {
+    Ends::default().builds(&found.builds, count).pending(&found.pending, count)
 }
 
 /// A revision as addresses have it.
@@ -318,14 +321,4 @@ fn is_open(found: &Found) -> bool {
 /// A page looks again by itself while something is not over.
 pub(super) fn looking_again(page: Page, is_open: bool) -> Page {
     if is_open { page.again(LOOK_AGAIN) } else { page }
-}
-
-fn with_next(asked: &Asked<'_>, answer: Response, next: Option<String>) -> Response {
-    match next {
-        Some(next) => {
-            let format = asked.parameter("format").map_or_else(String::new, |format| format!("&format={format}"));
-            answer.with(LINK, &format!("<{}{next}{format}>; rel=\"next\"", asked.request.base))
-        }
-        None => answer,
-    }
 }

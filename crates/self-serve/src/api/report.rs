@@ -4,25 +4,29 @@ use buildhub_core::web::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::find::{branch_of, unreadable};
+use super::find::{branch_of, name_of, unreadable};
 use super::format::Format;
+use super::paging::{Ends, with_next};
 use super::read::{LISTED_MAX, looking_again, revision_of};
 use super::route::Report;
 use super::{Api, Asked, page};
-use crate::builds::{Build, Request};
+use crate::builds::{Build, Cursors, Found, Request};
 use crate::config::{Pool, Snapshot};
 use crate::reports::span::Span;
 use crate::reports::waits::{self, Blocks, Waits};
 use crate::reports::{open, platform_in, runs};
 
-/// How long after a span builds are looked for that were asked for in it, in seconds: a day. Who waited longer is left out.
+/// How long after a span, in seconds, all builds are looked at for those that were asked for in it: a day. After that they
+/// are looked for by their requests.
 const LATER: i64 = 24 * 60 * 60;
+/// In how many seconds a build begins once its request is taken: an hour, which is far more.
+const TAKEN: i64 = 60 * 60;
 /// The most builds that a report is made of: what is more is left out, and said to be.
 const BUILDS_MAX: usize = 20_000;
 /// The most blocks of waits beside the last one.
 const BLOCKS_MAX: u32 = 48;
 /// Builds that `recent` lists where nothing is said, as in the original.
-const RECENT: u64 = 25;
+const RECENT: usize = 25;
 /// The branch of a report from end to end where none is said, as in the original.
 const BRANCH: &str = "mozilla-central";
 
@@ -31,36 +35,65 @@ impl Api {
         let snapshot = self.snapshot().await?;
         match report {
             Report::Pending(branch, platform) => {
-                let branches = spellings(&snapshot, branch.as_deref())?;
-                let found = self.parts.builds.pending(branches.as_deref(), BUILDS_MAX).await;
-                let mut found = found.map_err(|error| unreadable(&error))?;
-                found.retain(|request| is_of(&snapshot, &request.buildername, platform.as_deref()));
-                Ok(match asked.format {
-                    Format::Json => Response::json(StatusCode::OK, &json!({ "pending": open::pending(&found) })),
-                    Format::Html => {
-                        let page = page::pending(&self.frame(asked), &snapshot.branches, &found);
-                        Response::page(StatusCode::OK, looking_again(page, true))
-                    }
-                })
+                self.pending(asked, &snapshot, branch.as_deref(), platform.as_deref()).await
             }
             Report::Running(branch, platform) => {
-                let branches = spellings(&snapshot, branch.as_deref())?;
-                let found = self.parts.builds.running(branches.as_deref(), BUILDS_MAX).await;
-                let mut found = found.map_err(|error| unreadable(&error))?;
-                found.retain(|build| is_of(&snapshot, &build.buildername, platform.as_deref()));
-                Ok(match asked.format {
-                    Format::Json => Response::json(StatusCode::OK, &json!({ "running": open::running(&found) })),
-                    Format::Html => {
-                        let page = page::running(&self.frame(asked), &snapshot.branches, &found);
-                        Response::page(StatusCode::OK, looking_again(page, true))
-                    }
-                })
+                self.running(asked, &snapshot, branch.as_deref(), platform.as_deref()).await
             }
             Report::Revision(branch, revision) => self.all_of(asked, &snapshot, &branch, &revision).await,
             Report::Recent(worker) => self.recent(asked, &snapshot, worker.as_deref()).await,
             Report::WaitTimes(pool) => self.wait_times(asked, &snapshot, pool.as_deref()).await,
             Report::EndToEnd(branch) => self.end_to_end(asked, &snapshot, branch.as_deref().unwrap_or(BRANCH)).await,
         }
+    }
+
+    async fn pending(
+        &self,
+        asked: &Asked<'_>,
+        snapshot: &Snapshot,
+        branch: Option<&str>,
+        platform: Option<&str>,
+    ) -> Result<Response, Fault> {
+        let (branches, count) = (spellings(snapshot, branch)?, everywhere(asked)?);
+        let found = self.parts.builds.pending(branches.as_deref(), count, asked.cursor()?).await;
+        let mut found = found.map_err(|error| unreadable(&error))?;
+        let ends = Ends::default().only(found.len(), count, found.last().map(|request| request.request_id));
+        let next = ends.next(asked, &[]);
+        found.retain(|request| is_of(snapshot, &request.buildername, platform));
+        let answer = match asked.format {
+            Format::Json => {
+                Response::json(StatusCode::OK, &json!({ "pending": open::pending(&found, &snapshot.branches) }))
+            }
+            Format::Html => {
+                let page = page::pending(&self.frame(asked), &snapshot.branches, &found, next.as_deref());
+                Response::page(StatusCode::OK, looking_again(page, true))
+            }
+        };
+        Ok(with_next(asked, answer, next.as_deref()))
+    }
+
+    async fn running(
+        &self,
+        asked: &Asked<'_>,
+        snapshot: &Snapshot,
+        branch: Option<&str>,
+        platform: Option<&str>,
+    ) -> Result<Response, Fault> {
+        let (branches, count) = (spellings(snapshot, branch)?, everywhere(asked)?);
+        let found = self.parts.builds.running(branches.as_deref(), count, asked.cursor()?).await;
+        let mut found = found.map_err(|error| unreadable(&error))?;
+        let next = Ends::default().builds(&found, count).next(asked, &[]);
+        found.retain(|build| is_of(snapshot, &build.buildername, platform));
+        let answer = match asked.format {
+            Format::Json => {
+                Response::json(StatusCode::OK, &json!({ "running": open::running(&found, &snapshot.branches) }))
+            }
+            Format::Html => {
+                let page = page::running(&self.frame(asked), &snapshot.branches, &found, next.as_deref());
+                Response::page(StatusCode::OK, looking_again(page, true))
+            }
+        };
+        Ok(with_next(asked, answer, next.as_deref()))
     }
 
     async fn all_of(
@@ -72,27 +105,23 @@ impl Api {
     ) -> Result<Response, Fault> {
         let known = branch_of(snapshot, branch)?;
         let revision = revision_of(revision)?;
-        let found = self.parts.builds.of_revision(&known.spellings(), &revision, LISTED_MAX).await;
-        let found = found.map_err(|error| unreadable(&error))?;
-        let report = || {
+        let report = |found: Found| {
             json!({
-                "pending": open::pending(&found.pending),
-                "all": open::all(&found.builds),
+                "pending": open::pending(&found.pending, &snapshot.branches),
+                "all": open::all(&found.builds, &snapshot.branches),
                 "branch": branch,
                 "revision": revision.to_string(),
             })
         };
-        Ok(match asked.format {
-            Format::Json => Response::json(StatusCode::OK, &report()),
-            Format::Html => self.revision_page(asked, &known, &revision, &found),
-        })
+        self.revision_as(asked, &known, &revision, |found| Response::json(StatusCode::OK, &report(found))).await
     }
 
     async fn recent(&self, asked: &Asked<'_>, snapshot: &Snapshot, worker: Option<&str>) -> Result<Response, Fault> {
-        let count = asked.number("numbuilds", RECENT, LISTED_MAX as u64)?;
-        let worker = worker.or_else(|| asked.parameter("slave"));
-        let count = usize::try_from(count).unwrap_or(LISTED_MAX);
-        let builds = self.parts.builds.recent(worker, count, None).await.map_err(|error| unreadable(&error))?;
+        let count = asked.size("numbuilds", RECENT, LISTED_MAX)?;
+        let worker = worker.or_else(|| asked.parameter("slave")).map(|name| name_of("worker", name)).transpose()?;
+        let builds = self.parts.builds.recent(worker, count, asked.cursor()?).await;
+        let builds = builds.map_err(|error| unreadable(&error))?;
+        let next = Ends::default().builds(&builds, count).next(asked, &[]);
         let entry = |build: &Build| {
             json!({
                 "id": build.build_id,
@@ -106,13 +135,14 @@ impl Api {
                 "master": build.master,
             })
         };
-        Ok(match asked.format {
+        let answer = match asked.format {
             Format::Json => Response::json(StatusCode::OK, &builds.iter().map(entry).collect::<Vec<_>>()),
             Format::Html => {
-                let page = page::recent(&self.frame(asked), &snapshot.branches, worker, &builds);
+                let page = page::recent(&self.frame(asked), &snapshot.branches, worker, &builds, next.as_deref());
                 Response::page(StatusCode::OK, page)
             }
-        })
+        };
+        Ok(with_next(asked, answer, next.as_deref()))
     }
 
     async fn wait_times(&self, asked: &Asked<'_>, snapshot: &Snapshot, pool: Option<&str>) -> Result<Response, Fault> {
@@ -127,7 +157,7 @@ impl Api {
             Some(_) => return Err(Fault::bad("Bad num: it is full or ptg")),
         };
         let (mut builds, pending) = self.begun_since(&span, asked.now.as_second()).await?;
-        let is_cut = builds.len() >= BUILDS_MAX;
+        let is_cut = builds.len() >= BUILDS_MAX || pending.len() >= BUILDS_MAX;
         if let Some(pool) = pool {
             builds.retain(|build| build.master.as_deref().is_some_and(|master| snapshot.masters.has(pool, master)));
         }
@@ -156,9 +186,13 @@ impl Api {
     async fn end_to_end(&self, asked: &Asked<'_>, snapshot: &Snapshot, branch: &str) -> Result<Response, Fault> {
         let known = branch_of(snapshot, branch)?;
         let span = span(asked)?;
-        let found = self.parts.builds.of_day(&known.spellings(), span.range.clone(), BUILDS_MAX, None).await;
-        let found = found.map_err(|error| unreadable(&error))?;
-        let runs = runs::runs(&found.builds, &found.pending, asked.now.as_second());
+        let (branches, range) = (known.spellings(), &span.range);
+        let found = self.parts.builds.of_day(&branches, range.clone(), BUILDS_MAX, Cursors::default());
+        let never_built = self.parts.builds.never_built(&branches, range.clone(), BUILDS_MAX);
+        let (found, never_built) = tokio::try_join!(found, never_built).map_err(|error| unreadable(&error))?;
+        let is_cut =
+            [found.builds.len(), found.pending.len(), never_built.len()].iter().any(|there| *there >= BUILDS_MAX);
+        let runs = runs::runs(&found.builds, &found.pending, &never_built, asked.now.as_second());
         Ok(match asked.format {
             Format::Json => {
                 let mut said = json!(runs);
@@ -166,10 +200,7 @@ impl Api {
                     fields.insert("branch".to_owned(), json!(branch));
                     fields.insert("starttime".to_owned(), json!(span.range.start));
                     fields.insert("endtime".to_owned(), json!(span.range.end));
-                    fields.insert(
-                        "is_partial".to_owned(),
-                        json!(found.builds.len() >= BUILDS_MAX || found.unreadable > 0),
-                    );
+                    fields.insert("is_partial".to_owned(), json!(is_cut || found.unreadable > 0));
                 }
                 Response::json(StatusCode::OK, &said)
             }
@@ -177,14 +208,33 @@ impl Api {
         })
     }
 
-    /// Builds that began in a span or later, since what was asked for in it may have waited long; and what waits now.
+    /// Builds that began in a span or later, since what was asked for in it may have waited long; and what was asked for in
+    /// it and waits now. Builds that began soon are found by their beginnings, others by their requests: those are few.
     async fn begun_since(&self, span: &Span, now: i64) -> Result<(Vec<Build>, Vec<Request>), Fault> {
-        let latest = span.range.end.saturating_add(LATER);
-        let until = span.range.end.max(latest.min(now.saturating_add(1)));
-        let builds = async { self.parts.builds.begun_between(span.range.start..until, BUILDS_MAX).await };
-        let pending = async { self.parts.builds.pending(None, BUILDS_MAX).await };
-        tokio::try_join!(builds, pending).map_err(|error| unreadable(&error))
+        let known = &self.parts.builds;
+        let until = span.range.end.saturating_add(LATER);
+        let late = async {
+            if until > now {
+                return Ok(Vec::new());
+            }
+            known.begun_late(span.range.clone(), until.saturating_sub(TAKEN), BUILDS_MAX).await
+        };
+        let soon = known.begun_between(span.range.start..until, BUILDS_MAX);
+        let pending = known.pending_since(span.range.clone(), BUILDS_MAX);
+        let found = tokio::try_join!(soon, late, pending);
+        let (mut builds, late, pending) = found.map_err(|error| unreadable(&error))?;
+        builds.extend(late);
+        Ok((builds, pending))
     }
+}
+
+/// How many of all branches are asked for: a program gets all of it, a page so many as a person looks at.
+fn everywhere(asked: &Asked<'_>) -> Result<usize, Fault> {
+    let most = match asked.format {
+        Format::Json => BUILDS_MAX,
+        Format::Html => LISTED_MAX,
+    };
+    asked.count(most, most)
 }
 
 fn spellings(snapshot: &Snapshot, branch: Option<&str>) -> Result<Option<Vec<String>>, Fault> {

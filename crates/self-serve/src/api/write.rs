@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::fault::Fault;
 use super::fields::Fields;
-use super::find::{branch_of, unreadable};
+use super::find::{branch_of, name_of, number_of, short, unreadable};
 use super::format::Format;
 use super::read::revision_of;
 use super::route::Place;
@@ -23,19 +23,13 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key, in bytes.
 const KEY_MAX: usize = 255;
 
-/// What somebody wishes, with what it takes to judge it.
-struct Wish {
-    action: Action,
-    /// Who owns all that it acts on.
+/// What is known of that which something is asked for about.
+#[derive(Default)]
+struct Object {
+    /// Who owns it.
     owners: Vec<String>,
-    /// Why it cannot be now, if so.
+    /// Why what is asked for cannot be now, if so.
     ruled_out: Option<&'static str>,
-}
-
-impl From<Action> for Wish {
-    fn from(action: Action) -> Self {
-        Self { action, owners: Vec::new(), ruled_out: None }
-    }
 }
 
 #[derive(Serialize)]
@@ -53,95 +47,53 @@ impl Api {
         let person = self.person(asked)?.ok_or_else(nobody)?;
         let snapshot = self.snapshot().await?;
         let branch = branch_of(&snapshot, name)?;
-        let wish = self.wish(asked, &snapshot, &branch, place).await?;
-        self.allow(&person, &wish)?;
-        match wish.ruled_out {
-            Some(reason) => Err(Fault::bad(reason)),
-            None => self.ask(asked, &person, wish.action).await,
-        }
-    }
-
-    /// What is wished, if it makes sense, and what it is about is there.
-    async fn wish(
-        &self,
-        asked: &Asked<'_>,
-        snapshot: &Snapshot,
-        branch: &Branch<'_>,
-        place: Place,
-    ) -> Result<Wish, Fault> {
-        let fields = Fields::of(asked.request)?;
-        let name = || branch.name.to_owned();
-        let method = &asked.request.method;
-        match place {
-            Place::Request(id) if *method == Method::PUT => self.reprioritize(branch, &id, &fields).await,
-            Place::Request(id) => {
-                let brid = number(&id, "request_id")?;
-                let request = self.request_of(branch, brid).await?;
-                let owners = request.owner.into_iter().collect();
-                Ok(Wish { owners, ..Action::CancelRequest { brid }.into() })
-            }
-            Place::Build(id) => {
-                let bid = number(&id, "build_id")?;
-                let build = self.build_of(branch, bid).await?;
-                Ok(Wish { owners: build.owner.into_iter().collect(), ..Action::CancelBuild { bid }.into() })
-            }
-            Place::Builds => {
-                let (bid, priority, count) = (fields.id("build_id")?, fields.priority()?, fields.count()?);
-                self.build_of(branch, bid).await?;
-                Ok(Action::RebuildBuild { bid, priority, count }.into())
-            }
-            Place::Requests => {
-                let (brid, priority, count) = (fields.id("request_id")?, fields.priority()?, fields.count()?);
-                self.request_of(branch, brid).await?;
-                Ok(Action::RebuildRequest { brid, priority, count }.into())
-            }
-            Place::Revision(revision) if *method == Method::DELETE => {
-                let revision = revision_of(&revision)?;
-                Ok(Action::CancelRevision { branch: name(), revision }.into())
-            }
-            Place::Revision(revision) => {
-                Ok(Action::NewBuildAtRevision { branch: name(), revision: revision_of(&revision)? }.into())
-            }
-            Place::Pgo(revision) => {
-                let (revision, priority) = (revision_of(&revision)?, fields.priority()?);
-                Ok(Action::NewPgobuildAtRevision { branch: name(), revision, priority }.into())
-            }
-            Place::Nightly(revision) => {
-                let (revision, priority) = (revision_of(&revision)?, fields.priority()?);
-                Ok(Action::NewNightlyAtRevision { branch: name(), revision, priority }.into())
-            }
-            Place::Builder(builder_name, revision) => {
-                let (revision, priority) = (revision_of(&revision)?, fields.priority()?);
-                let (properties, files) = (fields.properties()?, fields.files()?);
-                if let Some(reserved) = RESERVED.into_iter().find(|name| properties.contains_key(*name)) {
-                    return Err(Fault::bad(format!("Bad properties: {reserved:?} is the build system's own")));
-                }
-                if is_too_much(&properties, &files) {
-                    let all = format!("properties and files are {EXTRA_MAX} bytes of JSON at most, together");
-                    return Err(Fault::bad(format!("Bad properties: {all}")));
-                }
-                self.check_builder(snapshot, branch, &builder_name).await?;
-                let branch = name();
-                Ok(Action::NewBuildForBuilder { branch, revision, priority, builder_name, properties, files }.into())
-            }
-            Place::Day | Place::IsDone(_) | Place::Builders | Place::User(_) => {
-                Err(Fault::missing("there is nothing to be asked for at this address"))
+        let action = action(&asked.request.method, &branch, place, &Fields::of(asked.request)?)?;
+        let key = key(asked)?;
+        // What was answered before is answered again, whatever became of that which it was about.
+        if let Some(key) = key {
+            let known = self.parts.jobs.known(&action, &person.name, key).await.map_err(|error| unstored(&error))?;
+            if let Some(known) = known {
+                return self.taken(asked, &person, known).await;
             }
         }
+        let object = self.object(&snapshot, &branch, &action).await?;
+        self.allow(&person, &action, &object)?;
+        if let Some(reason) = object.ruled_out {
+            return Err(Fault::bad(reason));
+        }
+        let taken = self.parts.jobs.ask(action, &person.name, asked.now.as_second(), key).await;
+        self.taken(asked, &person, taken.map_err(|error| unstored(&error))?).await
     }
 
-    async fn reprioritize(&self, branch: &Branch<'_>, id: &str, fields: &Fields) -> Result<Wish, Fault> {
-        let brid = number(id, "request_id")?;
-        let priority = fields.given_priority()?;
-        let priority = priority.ok_or_else(|| Fault::bad("Bad priority: it must be given"))?;
-        let request = self.request_of(branch, brid).await?;
-        let ruled_out = match request.state {
-            State::Pending if request.claimed_at == 0 => None,
-            State::Pending | State::Running => Some("Request is already running"),
-            State::Complete => Some("Request already complete"),
-        };
-        let owners = request.owner.into_iter().collect();
-        Ok(Wish { owners, ruled_out, ..Action::Reprioritize { brid, priority }.into() })
+    /// What an action is about, if it is there.
+    async fn object(&self, snapshot: &Snapshot, branch: &Branch<'_>, action: &Action) -> Result<Object, Fault> {
+        match action {
+            Action::Reprioritize { brid, .. } => {
+                let request = self.request_of(branch, *brid).await?;
+                let ruled_out = match request.state {
+                    State::Pending if request.claimed_at == 0 => None,
+                    State::Pending | State::Running => Some("Request is already running"),
+                    State::Complete => Some("Request already complete"),
+                };
+                Ok(Object { owners: request.owner.into_iter().collect(), ruled_out })
+            }
+            Action::CancelRequest { brid } | Action::RebuildRequest { brid, .. } => {
+                let request = self.request_of(branch, *brid).await?;
+                Ok(Object { owners: request.owner.into_iter().collect(), ruled_out: None })
+            }
+            Action::CancelBuild { bid } | Action::RebuildBuild { bid, .. } => {
+                let build = self.build_of(branch, *bid).await?;
+                Ok(Object { owners: build.owner.into_iter().collect(), ruled_out: None })
+            }
+            Action::NewBuildForBuilder { builder_name, .. } => {
+                self.check_builder(snapshot, branch, builder_name).await?;
+                Ok(Object::default())
+            }
+            Action::CancelRevision { .. }
+            | Action::NewBuildAtRevision { .. }
+            | Action::NewNightlyAtRevision { .. }
+            | Action::NewPgobuildAtRevision { .. } => Ok(Object::default()),
+        }
     }
 
     /// Whether a branch has a builder.
@@ -151,40 +103,37 @@ impl Api {
         if builders.iter().any(|known| known == name) {
             return Ok(());
         }
-        Err(Fault::missing(format!("Builder {name} not found on branch {}", branch.name)))
+        Err(Fault::missing(format!("Builder {} not found on branch {}", short(name), branch.name)))
     }
 
     /// Refuses what somebody may not.
-    fn allow(&self, person: &Person, wish: &Wish) -> Result<(), Fault> {
-        let owners: Vec<&str> = wish.owners.iter().map(String::as_str).collect();
+    fn allow(&self, person: &Person, action: &Action, object: &Object) -> Result<(), Fault> {
+        let owners: Vec<&str> = object.owners.iter().map(String::as_str).collect();
         let standing = self.settings.admins.standing(person, &owners);
-        let kind = wish.action.kind();
+        let kind = action.kind();
         if access::may(kind, standing) {
             return Ok(());
         }
-        tracing::warn!(who = person.name, action = ?wish.action, ?standing, "refused: who asks may not do that");
+        tracing::warn!(who = person.name, ?action, ?standing, "refused: who asks may not do that");
         Err(Fault::denied(match kind {
             Kind::CancelRevision => "ACCESS DENIED! Only an administrator may do that",
             _ => "ACCESS DENIED! Only its owner or an administrator may do that",
         }))
     }
 
-    /// Keeps the job, and sends it on its way.
-    async fn ask(&self, asked: &Asked<'_>, person: &Person, action: Action) -> Result<Response, Fault> {
-        let key = key(asked)?;
-        let kind = action.kind();
-        let taken = self.parts.jobs.ask(action, &person.name, asked.now.as_second(), key).await;
+    /// Sends a job on its way that is kept, and says which one it is.
+    async fn taken(&self, asked: &Asked<'_>, person: &Person, taken: Taken) -> Result<Response, Fault> {
         let job = match taken {
-            Ok(Taken::New(job)) => {
+            Taken::New(job) => {
+                let kind = job.action.kind();
                 tracing::info!(job = job.number, who = person.name, ?kind, request = asked.request.id, "a job");
                 job
             }
-            Ok(Taken::Known(job)) => job,
-            Ok(Taken::Otherwise) => {
+            Taken::Known(job) => job,
+            Taken::Otherwise => {
                 let message = "this Idempotency-Key was used for something else; take another one for something new";
                 return Err(Fault::conflict(message));
             }
-            Err(error) => return Err(unstored(&error)),
         };
         if job.is_open() {
             self.send(&job).await;
@@ -211,12 +160,71 @@ fn unstored(error: &JobsError) -> Fault {
     Fault::unavailable("Couldn't create job: it may not be stored; ask again, with the same Idempotency-Key", error)
 }
 
-fn number(text: &str, name: &str) -> Result<u64, Fault> {
-    text.parse().map_err(|_| Fault::bad(format!("Bad {name}: it is a whole number")))
+/// What is asked for, if it makes sense.
+fn action(method: &Method, branch: &Branch<'_>, place: Place, fields: &Fields) -> Result<Action, Fault> {
+    let branch = branch.name.to_owned();
+    Ok(match place {
+        Place::Request(id) if *method == Method::PUT => {
+            let brid = number(&id, "request_id")?;
+            let priority = fields.given_priority()?;
+            let priority = priority.ok_or_else(|| Fault::bad("Bad priority: it must be given"))?;
+            Action::Reprioritize { brid, priority }
+        }
+        Place::Request(id) => Action::CancelRequest { brid: number(&id, "request_id")? },
+        Place::Build(id) => Action::CancelBuild { bid: number(&id, "build_id")? },
+        Place::Builds => {
+            Action::RebuildBuild { bid: fields.id("build_id")?, priority: fields.priority()?, count: fields.count()? }
+        }
+        Place::Requests => {
+            let brid = fields.id("request_id")?;
+            Action::RebuildRequest { brid, priority: fields.priority()?, count: fields.count()? }
+        }
+        Place::Revision(revision) if *method == Method::DELETE => {
+            Action::CancelRevision { branch, revision: revision_of(&revision)? }
+        }
+        Place::Revision(revision) => Action::NewBuildAtRevision { branch, revision: revision_of(&revision)? },
+        Place::Pgo(revision) => {
+            let revision = revision_of(&revision)?;
+            Action::NewPgobuildAtRevision { branch, revision, priority: fields.priority()? }
+        }
+        Place::Nightly(revision) => {
+            let revision = revision_of(&revision)?;
+            Action::NewNightlyAtRevision { branch, revision, priority: fields.priority()? }
+        }
+        Place::Builder(builder_name, revision) => {
+            let (revision, priority) = (revision_of(&revision)?, fields.priority()?);
+            let (properties, files) = (fields.properties()?, fields.files()?);
+            name_of("builder", &builder_name)?;
+            if let Some(reserved) = RESERVED.into_iter().find(|name| properties.contains_key(*name)) {
+                return Err(Fault::bad(format!("Bad properties: {reserved:?} is the build system's own")));
+            }
+            if is_too_much(&properties, &files) {
+                let all = format!("properties and files are {EXTRA_MAX} bytes of JSON at most, together");
+                return Err(Fault::bad(format!("Bad properties: {all}")));
+            }
+            Action::NewBuildForBuilder { branch, revision, priority, builder_name, properties, files }
+        }
+        // Their only method is `GET`, which the door has seen to.
+        Place::Day | Place::IsDone(_) | Place::Builders | Place::User(_) => {
+            return Err(Fault::missing("there is nothing to be asked for at this address"));
+        }
+    })
 }
 
+fn number(text: &str, name: &str) -> Result<u64, Fault> {
+    number_of(text).ok_or_else(|| Fault::bad(format!("Bad {name}: it is a whole number")))
+}
+
+/// The key that is shown, if one is.
 fn key<'a>(asked: &Asked<'a>) -> Result<Option<&'a str>, Fault> {
-    let Some(value) = asked.request.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let text = value.to_str().ok().map(str::trim).filter(|text| (1..=KEY_MAX).contains(&text.len()));
-    text.map(Some).ok_or_else(|| Fault::bad(format!("Bad Idempotency-Key: it is text of 1 to {KEY_MAX} characters")))
+    let mut shown = asked.request.headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = shown.next() else { return Ok(None) };
+    let wrong = || {
+        let what = format!("1 to {KEY_MAX} letters, digits and signs of ASCII");
+        Fault::bad(format!("Bad Idempotency-Key: it is given once, and is {what}"))
+    };
+    let text = value.to_str().map_err(|_| wrong())?.trim();
+    let is_key =
+        (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if is_key && shown.next().is_none() { Ok(Some(text)) } else { Err(wrong()) }
 }

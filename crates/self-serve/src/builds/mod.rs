@@ -15,10 +15,11 @@ mod store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::access::address;
 use crate::action::Revision;
 use crate::backend::{self, Outcome};
 
-pub use store::{Builds, End, Found, LISTED_MAX, OfUser};
+pub use store::{Builds, Cursor, Cursors, End, Found, OfUser};
 
 /// How far a request or a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ impl Request {
             claimed_at: request.claimed.unwrap_or(0),
             reason: request.reason.clone(),
             owner: owner(&request.properties)
-                .or_else(|| request.author.clone())
+                .or_else(|| request.author.as_deref().map(|author| address(author).to_owned()))
                 .or_else(|| builds.iter().find_map(|build| owner(&build.properties))),
             rev: request.revision.as_deref().and_then(|revision| revision.parse().ok()),
             state,
@@ -189,10 +190,11 @@ impl Build {
 }
 
 /// Who asked for what has these properties: the `owner`, whoever told of a change (`requester`), or its author (`owners`).
+/// Authors are called by their addresses, as those are who sign in.
 fn owner(properties: &Map<String, Value>) -> Option<String> {
     let first = |property| properties.get(property).map(|value| value.get(0).unwrap_or(value));
     let mut people = ["owner", "requester", "owners"].into_iter().filter_map(first).filter_map(Value::as_str);
-    people.find(|name| !name.is_empty()).map(str::to_owned)
+    people.find(|name| !name.is_empty()).map(|name| address(name).to_owned())
 }
 
 #[cfg(test)]
@@ -270,10 +272,12 @@ mod tests {
             request.properties = properties.as_object().unwrap().clone();
             Request::of(&request, &[]).owner
         };
-        assert_eq!(owner_of(json!({ "owners": ["bob <b@example.com>"] })).as_deref(), Some("bob <b@example.com>"));
+        assert_eq!(owner_of(json!({ "owners": ["bob <b@example.com>"] })).as_deref(), Some("b@example.com"));
         assert_eq!(owner_of(json!({ "owners": ["x"], "requester": "carol" })).as_deref(), Some("carol"));
         assert_eq!(owner_of(json!({ "owner": "", "owners": [] })), None);
-        request.author = Some("dave".to_owned());
-        assert_eq!(Request::of(&request, &[]).owner.as_deref(), Some("dave"), "before it is built");
+        for (author, owner) in [("dave", "dave"), ("Dave D. <d@example.com>", "d@example.com")] {
+            request.author = Some(author.to_owned());
+            assert_eq!(Request::of(&request, &[]).owner.as_deref(), Some(owner), "before it is built");
+        }
     }
 }

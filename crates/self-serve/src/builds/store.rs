@@ -12,13 +12,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Build, NO_STATUS, Request, State};
+use crate::access::address;
 use crate::action::Revision;
 use crate::backend::Outcome;
 
-/// The most of each kind that a question of a person's work is answered with.
-pub const LISTED_MAX: usize = 200;
 /// The most that one request to the store asks for.
 const PAGE: usize = 1000;
+/// Numbers that one question names: so many that an address has room for them.
+const NAMED: usize = 100;
 /// What lists have of a request: all but what one alone is asked for.
 pub(super) const LISTED: [&str; 13] = [
     "request_id",
@@ -69,6 +70,29 @@ pub(super) struct Listed<T> {
     pub(super) unreadable: u64,
 }
 
+/// Where a list begins of things that are listed by their numbers, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cursor {
+    /// With the newest.
+    #[default]
+    Newest,
+    /// Behind this number.
+    Before(u64),
+    /// Nowhere: all of it was listed before.
+    End,
+}
+
+/// Where each of the lists of an answer begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursors {
+    /// Of builds; of a person, of those that are over.
+    pub builds: Cursor,
+    /// Of builds that run.
+    pub running: Cursor,
+    /// Of requests that wait.
+    pub pending: Cursor,
+}
+
 /// What there is of a day, or of a revision: builds, and requests that wait.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
@@ -93,7 +117,7 @@ pub struct End {
 const UNWELL: [Outcome; 5] =
     [Outcome::Warnings, Outcome::Failure, Outcome::Skipped, Outcome::Exception, Outcome::Cancelled];
 
-/// What there is of a person; at most [`LISTED_MAX`] of each, the newest first.
+/// What there is of a person; the newest first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OfUser {
     /// Builds that are over.
@@ -145,8 +169,7 @@ impl Builds {
             branch: Option<String>,
         }
         let mut branches = BTreeMap::new();
-        // So many that an address has room for them.
-        for some in requests.chunks(100) {
+        for some in requests.chunks(NAMED) {
             let query = Query::new().one_of("request_id", some.iter().copied()).fields(["request_id", "branch"]);
             let known: Listed<Known> = self.list(&self.requests, query, some.len()).await?;
             branches.extend(known.found.into_iter().filter_map(|known| Some((known.request_id, known.branch?))));
@@ -154,37 +177,38 @@ impl Builds {
         Ok(branches)
     }
 
-    /// Builds that began in a span (seconds since 1970), and, where the list begins, requests made in it that wait. Where
-    /// there are more builds than `limit`, the last one's number is what to ask for next: builds `before` it.
+    /// Builds that began in a span (seconds since 1970), and requests made in it that wait; at most `limit` of each.
     pub async fn of_day(
         &self,
         branches: &[String],
         span: Range<i64>,
         limit: usize,
-        before: Option<u64>,
+        from: Cursors,
     ) -> Result<Found, KintoError> {
-        let within = |query: Query, field: &str| query.min(field, span.start).lt(field, span.end);
-        let builds = self.builds_of(before_build(within(of(branches), "starttime"), before), limit);
-        let pending = async {
-            match before {
-                None => self.waiting(within(of(branches), "submittime"), limit).await,
-                Some(_) => Ok(Listed::default()),
-            }
-        };
-        let (builds, pending) = tokio::try_join!(builds, pending)?;
-        Ok(Found::of(builds, pending))
+        let within = |field: &str| of(branches).min(field, span.start).lt(field, span.end);
+        self.found(within("starttime"), within("submittime"), limit, from).await
     }
 
-    /// Builds of a revision, and requests of it that wait; at most `limit` of each.
+    /// The newest builds of a revision, and requests of it that wait; at most `limit` of each.
     pub async fn of_revision(
         &self,
         branches: &[String],
         revision: &Revision,
         limit: usize,
     ) -> Result<Found, KintoError> {
+        self.of_revision_from(branches, revision, limit, Cursors::default()).await
+    }
+
+    /// The same, from somewhere on.
+    pub async fn of_revision_from(
+        &self,
+        branches: &[String],
+        revision: &Revision,
+        limit: usize,
+        from: Cursors,
+    ) -> Result<Found, KintoError> {
         let query = || of(branches).eq("rev", revision.to_string());
-        let (builds, pending) = tokio::try_join!(self.builds_of(query(), limit), self.waiting(query(), limit))?;
-        Ok(Found::of(builds, pending))
+        self.found(query(), query(), limit, from).await
     }
 
     /// How far a revision is, whose builds count as over that ended before a moment (seconds since 1970). However many there
@@ -219,36 +243,68 @@ impl Builds {
         Ok(!page.entries.is_empty())
     }
 
-    /// What somebody asked for on a branch.
-    pub async fn of_user(&self, branches: &[String], user: &str) -> Result<OfUser, KintoError> {
-        let query = || of(branches).eq("owner", user);
+    /// What somebody asked for on a branch; at most `limit` of each kind.
+    pub async fn of_user(
+        &self,
+        branches: &[String],
+        user: &str,
+        limit: usize,
+        from: Cursors,
+    ) -> Result<OfUser, KintoError> {
+        let query = || of(branches).eq("owner", address(user));
         let (builds, running, pending) = tokio::try_join!(
-            self.builds_of(in_state(query(), State::Complete), LISTED_MAX),
-            self.builds_of(in_state(query(), State::Running), LISTED_MAX),
-            self.waiting(query(), LISTED_MAX),
+            self.builds_of(in_state(query(), State::Complete), limit, from.builds),
+            self.builds_of(in_state(query(), State::Running), limit, from.running),
+            self.waiting(query(), limit, from.pending),
         )?;
         Ok(OfUser { builds: builds.found, running: running.found, pending: pending.found })
     }
 
     /// Requests that wait, of a branch or of all (no `branches`), the newest first.
-    pub async fn pending(&self, branches: Option<&[String]>, limit: usize) -> Result<Vec<Request>, KintoError> {
-        Ok(self.waiting(branches.map_or_else(Query::new, of), limit).await?.found)
+    pub async fn pending(
+        &self,
+        branches: Option<&[String]>,
+        limit: usize,
+        from: Cursor,
+    ) -> Result<Vec<Request>, KintoError> {
+        Ok(self.waiting(branches.map_or_else(Query::new, of), limit, from).await?.found)
+    }
+
+    /// Requests that wait and were made in a span (seconds since 1970), the newest first.
+    pub async fn pending_since(&self, span: Range<i64>, limit: usize) -> Result<Vec<Request>, KintoError> {
+        let query = Query::new().min("submittime", span.start).lt("submittime", span.end);
+        Ok(self.waiting(query, limit, Cursor::Newest).await?.found)
+    }
+
+    /// Requests of a branch that were made in a span (seconds since 1970) and ended before any build of them began, the
+    /// newest first.
+    pub async fn never_built(
+        &self,
+        branches: &[String],
+        span: Range<i64>,
+        limit: usize,
+    ) -> Result<Vec<Request>, KintoError> {
+        let query = in_state(of(branches), State::Complete).eq("unbuilt", true);
+        let query = query.min("submittime", span.start).lt("submittime", span.end);
+        let query = query.sort(["-request_id"]).fields(LISTED);
+        Ok(self.list(&self.requests, query, limit).await?.found)
     }
 
     /// Builds that run, of a branch or of all (no `branches`), the newest first.
-    pub async fn running(&self, branches: Option<&[String]>, limit: usize) -> Result<Vec<Build>, KintoError> {
-        Ok(self.builds_of(in_state(branches.map_or_else(Query::new, of), State::Running), limit).await?.found)
+    pub async fn running(
+        &self,
+        branches: Option<&[String]>,
+        limit: usize,
+        from: Cursor,
+    ) -> Result<Vec<Build>, KintoError> {
+        let query = in_state(branches.map_or_else(Query::new, of), State::Running);
+        Ok(self.builds_of(query, limit, from).await?.found)
     }
 
-    /// The newest builds, of a worker or of all; where there are more than `limit`, those `before` the last one are next.
-    pub async fn recent(
-        &self,
-        worker: Option<&str>,
-        limit: usize,
-        before: Option<u64>,
-    ) -> Result<Vec<Build>, KintoError> {
+    /// The newest builds, of a worker or of all.
+    pub async fn recent(&self, worker: Option<&str>, limit: usize, from: Cursor) -> Result<Vec<Build>, KintoError> {
         let query = worker.map_or_else(Query::new, |worker| Query::new().eq("claimed_by_name", worker));
-        Ok(self.builds_of(before_build(query, before), limit).await?.found)
+        Ok(self.builds_of(query, limit, from).await?.found)
     }
 
     /// Builds that ended in a span (seconds since 1970), in the order of their ends; at most `limit`.
@@ -259,18 +315,46 @@ impl Builds {
 
     /// Builds that began in a span (seconds since 1970), the newest first; at most `limit`.
     pub async fn begun_between(&self, span: Range<i64>, limit: usize) -> Result<Vec<Build>, KintoError> {
-        Ok(self.builds_of(Query::new().min("starttime", span.start).lt("starttime", span.end), limit).await?.found)
+        let query = Query::new().min("starttime", span.start).lt("starttime", span.end);
+        Ok(self.builds_of(query, limit, Cursor::Newest).await?.found)
     }
 
-    /// The newest builds that a query finds.
-    async fn builds_of(&self, query: Query, limit: usize) -> Result<Listed<Build>, KintoError> {
-        self.list(&self.records, query.sort(["-build_id"]), limit).await
+    /// Builds of requests that were made in a span and taken no sooner than a moment (both in seconds since 1970); of at
+    /// most `limit` requests.
+    pub async fn begun_late(&self, span: Range<i64>, moment: i64, limit: usize) -> Result<Vec<Build>, KintoError> {
+        #[derive(Deserialize)]
+        struct Taken {
+            #[serde(default)]
+            build_ids: Vec<u64>,
+        }
+        let query = Query::new().min("submittime", span.start).lt("submittime", span.end).min("claimed_at", moment);
+        let query = query.sort(["-request_id"]).fields(["build_ids"]);
+        let taken: Listed<Taken> = self.list(&self.requests, query, limit).await?;
+        let ids: Vec<u64> = taken.found.into_iter().flat_map(|taken| taken.build_ids).collect();
+        let mut builds = Vec::new();
+        for some in ids.chunks(NAMED) {
+            let query = Query::new().one_of("build_id", some.iter().copied());
+            builds.append(&mut self.list(&self.records, query, some.len()).await?.found);
+        }
+        Ok(builds)
     }
 
-    /// The newest requests that wait, of those that a query finds.
-    async fn waiting(&self, query: Query, limit: usize) -> Result<Listed<Request>, KintoError> {
-        let query = in_state(query, State::Pending).sort(["-request_id"]).fields(LISTED);
-        self.list(&self.requests, query, limit).await
+    async fn found(&self, builds: Query, pending: Query, limit: usize, from: Cursors) -> Result<Found, KintoError> {
+        let builds = self.builds_of(builds, limit, from.builds);
+        let (builds, pending) = tokio::try_join!(builds, self.waiting(pending, limit, from.pending))?;
+        Ok(Found::of(builds, pending))
+    }
+
+    /// The newest builds that a query finds, from somewhere on.
+    async fn builds_of(&self, query: Query, limit: usize, from: Cursor) -> Result<Listed<Build>, KintoError> {
+        let Some(query) = from.of("build_id", query) else { return Ok(Listed::default()) };
+        self.list(&self.records, query, limit).await
+    }
+
+    /// The newest requests that wait, of those that a query finds, from somewhere on.
+    async fn waiting(&self, query: Query, limit: usize, from: Cursor) -> Result<Listed<Request>, KintoError> {
+        let Some(query) = from.of("request_id", in_state(query, State::Pending)) else { return Ok(Listed::default()) };
+        self.list(&self.requests, query.fields(LISTED), limit).await
     }
 
     /// At most `limit` of what a query finds, read in pages.
@@ -346,9 +430,14 @@ fn in_state(query: Query, state: State) -> Query {
     query.eq("state", state.name())
 }
 
-fn before_build(query: Query, before: Option<u64>) -> Query {
-    match before {
-        Some(before) => query.lt("build_id", before),
-        None => query,
+impl Cursor {
+    /// What a query finds from here on, the newest first.
+    fn of(self, field: &str, query: Query) -> Option<Query> {
+        let query = query.sort([&*format!("-{field}")]);
+        match self {
+            Self::Newest => Some(query),
+            Self::Before(number) => Some(query.lt(field, number)),
+            Self::End => None,
+        }
     }
 }

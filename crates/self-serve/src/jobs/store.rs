@@ -110,6 +110,16 @@ impl Jobs {
         Ok(Self { records: collection("jobs")?, counters: collection("counters")?, keys: collection("keys")? })
     }
 
+    /// What a key stands for that somebody asked with before: the job that it was, or [`Asked::Otherwise`]; nothing where it
+    /// is new, or where the job was not written.
+    pub async fn known(&self, action: &Action, who: &str, key: &str) -> Result<Option<Asked>, JobsError> {
+        match self.keys.get::<Key>(&hash(&[who, key])).await? {
+            Some(known) if known.data.asked != of(action) => Ok(Some(Asked::Otherwise)),
+            Some(known) => Ok(self.find(known.data.given.number).await?.map(Asked::Known)),
+            None => Ok(None),
+        }
+    }
+
     /// Keeps what somebody asks for at a moment (seconds since 1970). With a key, asking again is the same job: also where
     /// the first answer was lost, or the first writing broke off.
     pub async fn ask(&self, action: Action, who: &str, when: i64, key: Option<&str>) -> Result<Asked, JobsError> {
@@ -118,7 +128,7 @@ impl Jobs {
             return self.write(given, action, who, when).await.map(Asked::New);
         };
         let id = hash(&[who, key]);
-        let asked = hash(&[&json!(action).to_string()]);
+        let asked = of(&action);
         let (given, is_new) = match self.keys.get::<Key>(&id).await? {
             Some(known) if known.data.asked != asked => return Ok(Asked::Otherwise),
             Some(known) => (known.data.given, false),
@@ -275,6 +285,11 @@ fn readable(page: Page<Value>) -> Listed {
 
 fn refused(what: String, fault: Fault) -> JobsError {
     JobsError::Refused { what, fault: Box::new(fault) }
+}
+
+/// What a key remembers of what was asked for.
+fn of(action: &Action) -> String {
+    hash(&[&json!(action).to_string()])
 }
 
 /// A hash of some texts, as the id of a record.

@@ -13,8 +13,16 @@ pub mod runs;
 pub mod span;
 pub mod waits;
 
+use crate::action::Revision;
+
 /// What a build of a revision without one, or a branch without one, stands under.
 const NONE: &str = "None";
+
+/// What a revision stands under: its first twelve digits, whichever of its lengths it was asked for with; what is no hash, as
+/// it is.
+fn revision_of(rev: Option<&Revision>, text: Option<&str>) -> String {
+    rev.map(ToString::to_string).or_else(|| text.map(str::to_owned)).unwrap_or_else(|| NONE.to_owned())
+}
 
 /// The platform in a builder's name, where its document does not say it: the first of its words that is one.
 pub fn platform_in(builder: &str) -> Option<&'static str> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::NONE;
+use super::{NONE, revision_of};
 use crate::builds::{Build, Request};
+use crate::config::Branches;
 
 /// Entries by branch, then by revision.
 pub type ByRevision<T> = BTreeMap<String, BTreeMap<String, Vec<T>>>;
@@ -68,56 +69,108 @@ pub struct Any {
 }
 
 /// Requests that wait.
-pub fn pending(requests: &[Request]) -> ByRevision<Pending> {
-    grouped(requests.iter().map(|request| {
-        let Request { request_id, buildername, branch, revision, submittime, .. } = request;
-        let entry = Pending { id: *request_id, buildername: buildername.clone(), submitted_at: *submittime };
-        (branch.as_deref(), revision.as_deref(), entry)
-    }))
+pub fn pending(requests: &[Request], branches: &Branches) -> ByRevision<Pending> {
+    grouped(
+        branches,
+        requests.iter().map(|request| {
+            let Request { request_id, buildername, submittime, .. } = request;
+            let entry = Pending { id: *request_id, buildername: buildername.clone(), submitted_at: *submittime };
+            (request.branch.as_deref(), revision_of(request.rev.as_ref(), request.revision.as_deref()), entry)
+        }),
+    )
 }
 
 /// Builds that run.
-pub fn running(builds: &[Build]) -> ByRevision<Running> {
-    grouped(builds.iter().map(|build| {
-        let entry = Running {
-            id: build.build_id,
-            request_ids: build.requests.iter().map(|request| request.request_id).collect(),
-            buildername: build.buildername.clone(),
-            revision: build.revision.clone(),
-            submitted_at: build.requests.first().map(|request| request.submittime),
-            last_heartbeat: None,
-            claimed_by_name: build.claimed_by_name.clone(),
-            start_time: build.starttime,
-            number: build.buildnumber,
-        };
-        (build.branch.as_deref(), build.revision.as_deref(), entry)
-    }))
+pub fn running(builds: &[Build], branches: &Branches) -> ByRevision<Running> {
+    grouped(
+        branches,
+        builds.iter().map(|build| {
+            let entry = Running {
+                id: build.build_id,
+                request_ids: build.requests.iter().map(|request| request.request_id).collect(),
+                buildername: build.buildername.clone(),
+                revision: build.revision.clone(),
+                submitted_at: build.requests.first().map(|request| request.submittime),
+                last_heartbeat: None,
+                claimed_by_name: build.claimed_by_name.clone(),
+                start_time: build.starttime,
+                number: build.buildnumber,
+            };
+            (build.branch.as_deref(), revision_of(build.rev.as_ref(), build.revision.as_deref()), entry)
+        }),
+    )
 }
 
 /// Builds at whatever point they are.
-pub fn all(builds: &[Build]) -> ByRevision<Any> {
-    grouped(builds.iter().map(|build| {
-        let first = build.requests.first();
-        let entry = Any {
-            id: build.build_id,
-            buildername: build.buildername.clone(),
-            submitted_at: first.map(|request| request.submittime),
-            claimed_at: first.map(|request| request.claimed_at).filter(|claimed| *claimed > 0),
-            claimed_by_name: build.claimed_by_name.clone(),
-            start_time: build.starttime,
-            finish_time: build.endtime,
-            number: build.buildnumber,
-            results: build.status,
-        };
-        (build.branch.as_deref(), build.revision.as_deref(), entry)
-    }))
+pub fn all(builds: &[Build], branches: &Branches) -> ByRevision<Any> {
+    grouped(
+        branches,
+        builds.iter().map(|build| {
+            let first = build.requests.first();
+            let entry = Any {
+                id: build.build_id,
+                buildername: build.buildername.clone(),
+                submitted_at: first.map(|request| request.submittime),
+                claimed_at: first.map(|request| request.claimed_at).filter(|claimed| *claimed > 0),
+                claimed_by_name: build.claimed_by_name.clone(),
+                start_time: build.starttime,
+                finish_time: build.endtime,
+                number: build.buildnumber,
+                results: build.status,
+            };
+            (build.branch.as_deref(), revision_of(build.rev.as_ref(), build.revision.as_deref()), entry)
+        }),
+    )
 }
 
-fn grouped<'a, T>(entries: impl Iterator<Item = (Option<&'a str>, Option<&'a str>, T)>) -> ByRevision<T> {
+/// Branches stand under their names, however a build system calls them.
+fn grouped<'a, T>(branches: &Branches, entries: impl Iterator<Item = (Option<&'a str>, String, T)>) -> ByRevision<T> {
     let mut grouped = ByRevision::new();
-    for (branch, revision, entry) in entries {
-        let revisions = grouped.entry(branch.unwrap_or(NONE).to_owned()).or_default();
-        revisions.entry(revision.unwrap_or(NONE).to_owned()).or_default().push(entry);
+    for (called, revision, entry) in entries {
+        let called = called.unwrap_or(NONE);
+        let name = branches.called(called).map_or(called, |branch| branch.name);
+        grouped.entry(name.to_owned()).or_default().entry(revision).or_default().push(entry);
     }
     grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::reports::samples::{build, request};
+
+    #[test]
+    fn a_revision_is_one_by_its_first_twelve_digits_and_a_branch_is_one_by_its_name() {
+        let branches: Branches =
+            serde_json::from_value(json!({ "ash": { "repo": "https://hg.example/projects/ash" } })).unwrap();
+        let called = |id, branch: Option<&str>, revision: Option<&str>| Request {
+            branch: branch.map(str::to_owned),
+            revision: revision.map(str::to_owned),
+            rev: revision.and_then(|revision| revision.parse().ok()),
+            ..request(id, 100)
+        };
+        let whole = "ABCDEF012345678901234567890123456789abcd";
+        let requests = [
+            called(1, Some("ash"), Some("abcdef012345")),
+            called(2, Some("projects/ash"), Some(whole)),
+            called(3, Some("elsewhere"), Some("tip")),
+            called(4, None, None),
+        ];
+        let ids = |found: &ByRevision<Pending>| {
+            let of = |entries: &Vec<Pending>| entries.iter().map(|entry| entry.id).collect::<Vec<_>>();
+            let each = found.iter().flat_map(|(branch, revisions)| {
+                revisions.iter().map(move |(revision, entries)| format!("{branch} {revision} {:?}", of(entries)))
+            });
+            each.collect::<Vec<_>>()
+        };
+        let expected = ["None None [4]", "ash abcdef012345 [1, 2]", "elsewhere tip [3]"];
+        assert_eq!(ids(&pending(&requests, &branches)), expected);
+        let builds: Vec<Build> = requests.iter().map(|request| build(request.request_id, request, 110, None)).collect();
+        let running = running(&builds, &branches);
+        assert_eq!(running["ash"]["abcdef012345"].len(), 2);
+        assert_eq!(running["ash"]["abcdef012345"][1].revision.as_deref(), Some(whole), "as the build system has it");
+        assert_eq!(all(&builds, &branches)["ash"]["abcdef012345"].len(), 2);
+    }
 }

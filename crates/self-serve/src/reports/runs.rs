@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::NONE;
+use super::revision_of;
 use crate::backend::Outcome;
 use crate::builds::{Build, Request};
 
@@ -40,7 +40,7 @@ pub struct Run {
     pub running: u64,
     /// Requests that wait.
     pub pending: u64,
-    /// Builds that were cancelled.
+    /// Builds that were cancelled, and requests that were before they were built.
     pub cancelled: u64,
     /// Requests that somebody made again by hand.
     pub rebuilds: u64,
@@ -56,18 +56,23 @@ pub struct Run {
     requests: BTreeSet<u64>,
 }
 
-/// The revisions of these builds and waiting requests, at a moment (seconds since 1970).
-pub fn runs(builds: &[Build], pending: &[Request], now: i64) -> Runs {
+/// The revisions of these builds, of requests that wait, and of those that ended before they were built, at a moment (seconds
+/// since 1970).
+pub fn runs(builds: &[Build], pending: &[Request], never_built: &[Request], now: i64) -> Runs {
     let mut found = BTreeMap::<String, Run>::new();
     for build in builds {
-        let run = found.entry(build.revision.clone().unwrap_or_else(|| NONE.to_owned())).or_insert_with(Run::none);
+        let run = found.entry(revision_of(build.rev.as_ref(), build.revision.as_deref())).or_insert_with(Run::none);
         build.requests.iter().for_each(|request| run.request(request));
         run.build(build);
     }
+    let of = |request: &Request| revision_of(request.rev.as_ref(), request.revision.as_deref());
     for request in pending {
-        let run = found.entry(request.revision.clone().unwrap_or_else(|| NONE.to_owned())).or_insert_with(Run::none);
+        let run = found.entry(of(request)).or_insert_with(Run::none);
         run.request(request);
         run.pending += 1;
+    }
+    for request in never_built {
+        found.entry(of(request)).or_insert_with(Run::none).never_built(request);
     }
     for run in found.values_mut() {
         run.conclude(now);
@@ -107,8 +112,26 @@ impl Run {
             (Some(_), _) => self.complete += 1,
         }
         self.ended = self.ended.max(build.endtime);
-        if severity(build.status) > severity(self.results) {
-            self.results = build.status;
+        if let Some(outcome) = build.outcome() {
+            self.worsen(outcome);
+        }
+    }
+
+    fn never_built(&mut self, request: &Request) {
+        // One that is known twice has begun meanwhile.
+        if self.requests.contains(&request.request_id) {
+            return;
+        }
+        self.request(request);
+        self.cancelled += 1;
+        self.ended = self.ended.max(request.complete_at);
+        self.worsen(Outcome::Cancelled);
+    }
+
+    fn worsen(&mut self, outcome: Outcome) {
+        let status = i8::from(outcome).into();
+        if severity(status) > severity(self.results) {
+            self.results = status;
         }
     }
 
@@ -159,16 +182,40 @@ mod tests {
         let bad = Build { status: 2, ..build(2, &request(2, 150), 160, Some(400)) };
         let again = Request { reason: crate::reason::rebuilt("alice"), ..request(3, 200) };
         let good = build(3, &again, 210, Some(300));
-        let over = runs(&[build(1, &request(1, 100), 110, Some(200)), bad.clone(), good], &[], 1000);
+        let over = runs(&[build(1, &request(1, 100), 110, Some(200)), bad.clone(), good], &[], &[], 1000);
         let run = &over.build_runs["abcdef012345"];
         assert_eq!((run.results, run.results_str, run.is_complete, run.duration), (2, "failure", "yes", 300));
         assert_eq!((run.complete, run.rebuilds, over.total_build_requests), (3, 1, 3));
         assert_eq!((over.unique_total_build_requests, over.avg_duration), (1, Some(300.0)));
 
-        let open = runs(&[bad, build(4, &request(4, 120), 130, None)], &[request(5, 90)], 1000);
+        let open = runs(&[bad, build(4, &request(4, 120), 130, None)], &[request(5, 90)], &[], 1000);
         let run = &open.build_runs["abcdef012345"];
         assert_eq!((run.is_complete, run.running, run.pending, run.duration), ("no", 1, 1, 910));
         assert_eq!(open.avg_duration, None);
-        assert_eq!(runs(&[], &[], 5).total_build_runs, 0);
+        assert_eq!(runs(&[], &[], &[], 5).total_build_runs, 0);
+    }
+
+    #[test]
+    fn a_revision_is_one_however_long_it_is_written_and_what_was_cancelled_before_it_was_built_counts() {
+        let whole = Request { revision: Some("ABCDEF0123456789".to_owned()), ..request(2, 120) };
+        let cancelled = |id, end| Request { complete: 1, complete_at: Some(end), ..request(id, 130) };
+        let found = runs(
+            &[build(1, &request(1, 100), 110, Some(200)), build(2, &whole, 130, Some(300))],
+            &[],
+            &[cancelled(3, 500), cancelled(2, 300)],
+            1000,
+        );
+        assert_eq!(found.build_runs.keys().collect::<Vec<_>>(), ["abcdef012345"]);
+        let run = &found.build_runs["abcdef012345"];
+        assert_eq!(
+            (run.complete, run.cancelled, found.total_build_requests),
+            (2, 1, 3),
+            "what was built is not cancelled"
+        );
+        assert_eq!((run.results_str, run.is_complete, run.duration), ("cancelled", "yes", 400));
+
+        let only = runs(&[], &[], &[cancelled(3, 500)], 1000);
+        let run = &only.build_runs["abcdef012345"];
+        assert_eq!((run.results, run.is_complete, run.duration, run.complete), (6, "yes", 370, 0));
     }
 }

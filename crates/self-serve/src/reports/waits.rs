@@ -77,7 +77,7 @@ pub struct Waits {
     pub no_changes: u64,
     /// Builds of a platform that is not known.
     pub otherplatforms: u64,
-    /// What still waits, each with the seconds that it has waited so far.
+    /// What was asked for in that time and still waits, each with the seconds that it has waited so far.
     pub pending: Vec<StillWaiting>,
     /// How many waited.
     pub total: u64,
@@ -114,7 +114,7 @@ pub fn waits<'a>(
         maxb: blocks.last,
         no_changes: 0,
         otherplatforms: 0,
-        pending: still_waiting(pending, now),
+        pending: still_waiting(pending, span, now),
         total: 0,
         wt: BTreeMap::new(),
         platforms: BTreeMap::new(),
@@ -157,8 +157,9 @@ fn first_of_each(builds: &[Build]) -> impl Iterator<Item = (&Build, &Request)> {
     first.into_values()
 }
 
-fn still_waiting(pending: &[Request], now: i64) -> Vec<StillWaiting> {
-    let by_change = pending.iter().filter(|request| !reason::is_by_hand(&request.reason));
+fn still_waiting(pending: &[Request], span: &Span, now: i64) -> Vec<StillWaiting> {
+    let asked_for = pending.iter().filter(|request| span.range.contains(&request.submittime));
+    let by_change = asked_for.filter(|request| !reason::is_by_hand(&request.reason));
     let waiting = by_change.map(|request| StillWaiting {
         buildername: request.buildername.clone(),
         waited: (now - request.submittime).max(0),
@@ -183,7 +184,8 @@ mod tests {
             build(5, &Request { reason: reason::rebuilt("alice"), ..request(4, 20) }, 30, None),
             build(6, &request(5, 7200), 7300, None),
         ];
-        let pending = [request(6, 100), Request { reason: reason::requested("bob"), ..request(7, 100) }];
+        let by_hand = Request { reason: reason::requested("bob"), ..request(7, 100) };
+        let pending = [request(6, 100), by_hand, request(8, 7200), request(9, -1)];
         let platform = |_: &str| Some("linux");
         let found = waits(&builds, &pending, &span, Blocks::default(), 400, platform);
         assert_eq!((found.total, found.no_changes, found.otherplatforms), (3, 1, 0));
@@ -195,7 +197,8 @@ mod tests {
             "the last block takes the rest"
         );
         assert_eq!((found.platforms["linux"].total, found.platforms.len()), (3, 1));
-        assert_eq!(found.pending, [StillWaiting { buildername: "linux build".to_owned(), waited: 300 }]);
+        let waiting = StillWaiting { buildername: "linux build".to_owned(), waited: 300 };
+        assert_eq!(found.pending, [waiting], "of the time that the report is about");
         let unknown = waits(&builds, &[], &span, Blocks { minutes: 10, last: 10 }, 400, |_| None);
         assert_eq!((unknown.otherplatforms, unknown.platforms["other"].total), (3, 3));
         assert_eq!(unknown.wt.keys().copied().collect::<Vec<_>>(), [0, 10]);

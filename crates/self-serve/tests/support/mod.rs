@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub(crate) mod mortal;
+pub(crate) mod records;
+pub(crate) mod site;
 
 use std::sync::Arc;
 use std::time::Duration;

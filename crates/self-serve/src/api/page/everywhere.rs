@@ -3,23 +3,26 @@
 use buildhub_core::web::Page;
 use maud::{Markup, html};
 
+use super::lists::older;
 use super::parts::{address, length, moment, owner, revision, status};
 use super::{Frame, framed};
 use crate::action::Revision;
 use crate::builds::{Build, Request};
 use crate::config::{Branch, Branches};
 
-/// The most that a page lists. A program gets all of it.
-const SHOWN_MAX: usize = 1000;
-
 /// What waits.
-pub(in crate::api) fn pending(frame: &Frame<'_>, branches: &Branches, requests: &[Request]) -> Page {
+pub(in crate::api) fn pending(
+    frame: &Frame<'_>,
+    branches: &Branches,
+    requests: &[Request],
+    next: Option<&str>,
+) -> Page {
     let body = html! {
-        (counted(requests.len(), "request"))
+        (counted(requests.len(), "request", next))
         @if !requests.is_empty() { table {
             thead { tr { th { "Request" } th { "Branch" } th { "Builder" } th { "Revision" } th { "Priority" } th { "Made" } th { "Owner" } } }
             tbody {
-                @for request in requests.iter().take(SHOWN_MAX) {
+                @for request in requests {
                     @let branch = branch_of(branches, request.branch.as_deref());
                     tr {
                         td { (thing(frame, branch.as_ref(), "request", request.request_id)) }
@@ -33,20 +36,28 @@ pub(in crate::api) fn pending(frame: &Frame<'_>, branches: &Branches, requests: 
                 }
             }
         } }
+        (older(frame, next))
     };
     framed(frame, "Pending", &body)
 }
 
 /// What runs.
-pub(in crate::api) fn running(frame: &Frame<'_>, branches: &Branches, found: &[Build]) -> Page {
-    let body = html! { (counted(found.len(), "build")) (builds(frame, branches, found)) };
+pub(in crate::api) fn running(frame: &Frame<'_>, branches: &Branches, found: &[Build], next: Option<&str>) -> Page {
+    let body = html! { (counted(found.len(), "build", next)) (builds(frame, branches, found)) (older(frame, next)) };
     framed(frame, "Running", &body)
 }
 
 /// The newest builds, of a worker or of all.
-pub(in crate::api) fn recent(frame: &Frame<'_>, branches: &Branches, worker: Option<&str>, found: &[Build]) -> Page {
+pub(in crate::api) fn recent(
+    frame: &Frame<'_>,
+    branches: &Branches,
+    worker: Option<&str>,
+    found: &[Build],
+    next: Option<&str>,
+) -> Page {
     let title = worker.map_or_else(|| "Recent builds".to_owned(), |worker| format!("Recent builds of {worker}"));
-    let body = html! { @if found.is_empty() { p { "No builds." } } (builds(frame, branches, found)) };
+    let body =
+        html! { @if found.is_empty() { p { "No builds." } } (builds(frame, branches, found)) (older(frame, next)) };
     framed(frame, &title, &body)
 }
 
@@ -70,7 +81,7 @@ fn builds(frame: &Frame<'_>, branches: &Branches, builds: &[Build]) -> Markup {
         @if !builds.is_empty() { table {
             thead { tr { th { "Build" } th { "State" } th { "Branch" } th { "Builder" } th { "Revision" } th { "Worker" } th { "Began" } th { "Took" } th { "Owner" } } }
             tbody {
-                @for build in builds.iter().take(SHOWN_MAX) {
+                @for build in builds {
                     @let branch = branch_of(branches, build.branch.as_deref());
                     tr {
                         td { (thing(frame, branch.as_ref(), "build", build.build_id)) }
@@ -89,11 +100,11 @@ fn builds(frame: &Frame<'_>, branches: &Branches, builds: &[Build]) -> Markup {
     }
 }
 
-fn counted(count: usize, what: &str) -> Markup {
+fn counted(count: usize, what: &str, next: Option<&str>) -> Markup {
     let plural = if count == 1 { "" } else { "s" };
     html! { p {
         @if count == 0 { "No " (what) "s." } @else { (count) " " (what) (plural) "." }
-        @if count > SHOWN_MAX { " These are the newest " (SHOWN_MAX) "." }
+        @if next.is_some() { " There are older ones." }
     } }
 }
 

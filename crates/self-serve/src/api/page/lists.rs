@@ -9,7 +9,7 @@ use super::parts::{address, builds, encoded, length, moment, requests, revision 
 use super::single::{asked_for, outcome};
 use super::{Frame, framed, neighbour};
 use crate::action::Revision;
-use crate::builds::{Found, OfUser};
+use crate::builds::{Cursor, Cursors, Found, OfUser};
 use crate::config::Branch;
 use crate::jobs::Job;
 use crate::reports::runs::Runs;
@@ -56,6 +56,7 @@ pub(in crate::api) fn day(
     branch: &Branch<'_>,
     date: Date,
     found: &Found,
+    from: &Cursors,
     next: Option<&str>,
 ) -> Page {
     let of = |date: Date| address(frame, branch, &format!("?date={date}"));
@@ -66,15 +67,21 @@ pub(in crate::api) fn day(
             @if let Some(after) = neighbour(date, 1) { " · " a href=(of(after)) { (after) " →" } }
             " · " a href=(address(frame, branch, "/builders")) { "Builders" }
         }
-        h2 { "Pending" } (requests(frame, branch, &found.pending))
-        h2 { "Builds" } (builds(frame, branch, &found.builds))
+        (found_from(frame, branch, found, from))
         (older(frame, next))
     };
     framed(frame, &format!("{} on {date}", branch.name), &body)
 }
 
 /// A revision, and what may be asked for it.
-pub(in crate::api) fn revision(frame: &Frame<'_>, branch: &Branch<'_>, revision: &Revision, found: &Found) -> Page {
+pub(in crate::api) fn revision(
+    frame: &Frame<'_>,
+    branch: &Branch<'_>,
+    revision: &Revision,
+    found: &Found,
+    from: &Cursors,
+    next: Option<&str>,
+) -> Page {
     let here = address(frame, branch, &format!("/rev/{revision}"));
     let link = branch.link(&revision.to_string());
     let is_open = !found.pending.is_empty() || found.builds.iter().any(|build| build.endtime.is_none());
@@ -83,8 +90,8 @@ pub(in crate::api) fn revision(frame: &Frame<'_>, branch: &Branch<'_>, revision:
             @if !link.is_empty() { a href=(link) { "The revision" } " · " }
             a href={ (here) "/is_done" } { "Is it done?" }
         }
-        h2 { "Pending" } (requests(frame, branch, &found.pending))
-        h2 { "Builds" } (builds(frame, branch, &found.builds))
+        (found_from(frame, branch, found, from))
+        (older(frame, next))
         (actions(frame, &html! {
             (form(frame, "New builds", "POST", &here, &[], &[]))
             (form(frame, "New nightly builds", "POST", &format!("{here}/nightly"), &[], &[Field::Priority(0)]))
@@ -124,11 +131,19 @@ pub(in crate::api) fn builders(
 }
 
 /// What somebody asked for.
-pub(in crate::api) fn user(frame: &Frame<'_>, branch: &Branch<'_>, user: &str, found: &OfUser) -> Page {
+pub(in crate::api) fn user(
+    frame: &Frame<'_>,
+    branch: &Branch<'_>,
+    user: &str,
+    found: &OfUser,
+    from: &Cursors,
+    next: Option<&str>,
+) -> Page {
     let body = html! {
-        h2 { "Pending" } (requests(frame, branch, &found.pending))
-        h2 { "Running" } (builds(frame, branch, &found.running))
-        h2 { "Builds" } (builds(frame, branch, &found.builds))
+        @if from.pending != Cursor::End { h2 { "Pending" } (requests(frame, branch, &found.pending)) }
+        @if from.running != Cursor::End { h2 { "Running" } (builds(frame, branch, &found.running)) }
+        @if from.builds != Cursor::End { h2 { "Builds" } (builds(frame, branch, &found.builds)) }
+        (older(frame, next))
     };
     framed(frame, &format!("{user} on {}", branch.name), &body)
 }
@@ -138,7 +153,7 @@ pub(in crate::api) fn runs(frame: &Frame<'_>, branch: &Branch<'_>, runs: &Runs) 
     let body = html! {
         p { (runs.total_build_runs) " revisions, " (runs.total_build_requests) " requests" }
         table {
-            thead { tr { th { "Revision" } th { "Result" } th { "Complete" } th { "Duration" } th { "Builds" } th { "Running" } th { "Pending" } } }
+            thead { tr { th { "Revision" } th { "Result" } th { "Complete" } th { "Duration" } th { "Builds" } th { "Running" } th { "Pending" } th { "Cancelled" } } }
             tbody {
                 @for (name, run) in &runs.build_runs {
                     tr {
@@ -149,6 +164,7 @@ pub(in crate::api) fn runs(frame: &Frame<'_>, branch: &Branch<'_>, runs: &Runs) 
                         td { (run.complete) }
                         td { (run.running) }
                         td { (run.pending) }
+                        td { (run.cancelled) }
                     }
                 }
             }
@@ -157,6 +173,15 @@ pub(in crate::api) fn runs(frame: &Frame<'_>, branch: &Branch<'_>, runs: &Runs) 
     framed(frame, &format!("{} from end to end", branch.name), &body)
 }
 
-fn older(frame: &Frame<'_>, next: Option<&str>) -> maud::Markup {
+/// Builds, and requests that wait, of the lists that have not ended before.
+fn found_from(frame: &Frame<'_>, branch: &Branch<'_>, found: &Found, from: &Cursors) -> maud::Markup {
+    html! {
+        @if from.pending != Cursor::End { h2 { "Pending" } (requests(frame, branch, &found.pending)) }
+        @if from.builds != Cursor::End { h2 { "Builds" } (builds(frame, branch, &found.builds)) }
+    }
+}
+
+/// The way to what follows.
+pub(super) fn older(frame: &Frame<'_>, next: Option<&str>) -> maud::Markup {
     html! { @if let Some(next) = next { p { a rel="next" href={ (frame.base) (next) } { "Older" } } } }
 }

@@ -60,7 +60,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         "GET",
         "/self-serve/{branch}",
         "Builds that began on a day (YYYY-MM-DD), and requests made on it that wait.",
-        &["date", "before"],
+        &["date", "num", "before", "pending_before"],
     ),
     endpoint("GET", "/self-serve/{branch}/build/{build_id}", "A build.", &[]),
     endpoint("DELETE", "/self-serve/{branch}/build/{build_id}", "Stop a build.", &[]),
@@ -74,7 +74,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     ),
     endpoint("DELETE", "/self-serve/{branch}/request/{request_id}", "Cancel a request, and its build if it runs.", &[]),
     endpoint("POST", "/self-serve/{branch}/request", "Make a request again.", &["request_id", "priority", "count"]),
-    endpoint("GET", "/self-serve/{branch}/rev/{revision}", "Builds of a revision, and requests that wait.", &[]),
+    endpoint(
+        "GET",
+        "/self-serve/{branch}/rev/{revision}",
+        "Builds of a revision, and requests that wait.",
+        &["num", "before", "pending_before"],
+    ),
     endpoint(
         "GET",
         "/self-serve/{branch}/rev/{revision}/is_done",
@@ -97,12 +102,17 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         "One builder's build of a revision, with properties (a JSON object) and files (a JSON list; their property).",
         &["priority", "properties", "files"],
     ),
-    endpoint("GET", "/self-serve/{branch}/user/{user}", "What somebody asked for.", &[]),
+    endpoint(
+        "GET",
+        "/self-serve/{branch}/user/{user}",
+        "What somebody asked for.",
+        &["num", "before", "running_before", "pending_before"],
+    ),
     endpoint("POST", "/self-serve/events", "For masters: a build began or ended.", &["buildrequestid"]),
-    endpoint("GET", "/pending/{branch}/{platform}", "What waits; both may be left out.", &[]),
-    endpoint("GET", "/running/{branch}/{platform}", "What runs, likewise.", &[]),
-    endpoint("GET", "/revision/{branch}/{revision}", "All of a revision.", &[]),
-    endpoint("GET", "/recent/{worker}", "The newest builds, of all workers or of one.", &["numbuilds"]),
+    endpoint("GET", "/pending/{branch}/{platform}", "What waits; both may be left out.", &["num", "before"]),
+    endpoint("GET", "/running/{branch}/{platform}", "What runs, likewise.", &["num", "before"]),
+    endpoint("GET", "/revision/{branch}/{revision}", "All of a revision.", &["num", "before", "pending_before"]),
+    endpoint("GET", "/recent/{worker}", "The newest builds, of all workers or of one.", &["numbuilds", "before"]),
     endpoint(
         "GET",
         "/reports/waittimes/{pool}",
@@ -135,7 +145,7 @@ pub(super) fn home(frame: &Frame<'_>) -> Page {
     let body = html! {
         p { "Builds: seen, made again, cancelled, moved forward. Programs ask the same addresses with "
             code { "Accept: application/json" } "; what is asked for is a form or a JSON object, and may have an "
-            code { "Idempotency-Key" } "." }
+            code { "Idempotency-Key" } ". A list that is longer than its answer goes on at the address of its header " code { "Link" } "." }
         dl {
             @for Endpoint { method, path, what, parameters } in ENDPOINTS {
                 dt { code { (method) " " (path) } }
