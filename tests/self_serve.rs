@@ -6,9 +6,11 @@
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use buildhub_kinto::{Client, ClientSettings, Condition, Outcome};
 use buildhub_testkit::buildbot::{Buildbot, Settings};
 use buildhub_testkit::kinto::{Backend, KintoServer};
 use buildhub_testkit::token;
+use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -26,7 +28,7 @@ const SOON: Duration = Duration::from_secs(25);
 struct Site {
     master: Buildbot,
     address: String,
-    _kinto: KintoServer,
+    kinto: KintoServer,
     _serving: Child,
     _events: JoinSet<()>,
     _folder: TempDir,
@@ -83,7 +85,7 @@ impl Site {
         let (serving, address) = serve(&kinto, &master, &folder).await;
         let mut events = JoinSet::new();
         events.spawn(pass_on(door, address.trim_start_matches("http://").trim_end_matches('/').to_owned()));
-        Self { master, address, _kinto: kinto, _serving: serving, _events: events, _folder: folder }
+        Self { master, address, kinto, _serving: serving, _events: events, _folder: folder }
     }
 
     /// `buildhub self-serve ARGS` by whoever has that token.
@@ -397,4 +399,34 @@ async fn who_may_not_is_told_so_and_nothing_happens() {
     let ended = site.run(Some(&sheriff), &cancel).await;
     assert_eq!(ended.json()["complete_data"]["body"]["errors"], false);
     assert_eq!(site.request(request).await["complete"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_told_to_its_end_however_many_answers_it_takes() {
+    const MANY: u64 = 1_100;
+    let site = Site::start().await;
+    let settings = ClientSettings::new(site.kinto.url().parse().unwrap(), "user:pass".parse().unwrap());
+    let builds = Client::new(&settings).unwrap().collection("self-serve", "builds").unwrap();
+    let keep = |id: u64| {
+        let build = json!({
+            "build_id": id, "requests": [], "buildnumber": id, "buildername": BUILDER, "branch": "try",
+            "revision": "fedcba987654", "starttime": id, "endtime": id + 60, "status": 0, "claimed_by_name": "worker",
+            "master": null, "owner": "alice", "rev": "fedcba987654", "state": "complete",
+        });
+        let builds = &builds;
+        async move {
+            let kept = builds.put(&id.to_string(), &build, Condition::None).await.unwrap();
+            assert!(matches!(kept, Outcome::Stored { .. }), "{kept:?}");
+        }
+    };
+    stream::iter(1..=MANY).for_each_concurrent(8, keep).await;
+    let newest_first: Vec<u64> = (1..=MANY).rev().collect();
+    let ids = |list: &Value| {
+        list.as_array().unwrap().iter().map(|build| build["build_id"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&site.see(&["builds", "try", "--revision", "fedcba987654"]).await), newest_first);
+    let user = site.see(&["builds", "try", "--user", "alice"]).await;
+    assert_eq!(ids(&user["builds"]), newest_first);
+    assert_eq!((&user["running"], &user["pending"]), (&json!([]), &json!([])));
+    assert_eq!(ids(&site.see(&["builds", "try", "--date", "1970-01-01"]).await), newest_first);
 }

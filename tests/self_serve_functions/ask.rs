@@ -35,6 +35,11 @@ impl Endpoint {
         self.parameters.iter().any(|known| known == parameter)
     }
 
+    /// Whether somebody or something is named by it that is not looked up in a list.
+    pub(crate) fn takes_name(&self) -> bool {
+        ["builder", "user", "worker"].iter().any(|part| self.has(part))
+    }
+
     pub(crate) fn is_read(&self) -> bool {
         self.method == "GET"
     }

@@ -40,6 +40,8 @@ pub(crate) enum Cause {
     Missing(String),
     /// A property that is the build system's.
     Reserved,
+    /// A name that is none.
+    Name,
     /// Nothing has this number.
     Object,
     /// It is another branch's.
@@ -89,6 +91,13 @@ pub(crate) fn of(endpoint: &Endpoint) -> Vec<Cause> {
     if endpoint.takes("properties") {
         causes.push(Cause::Reserved);
     }
+    if endpoint.takes_name() {
+        causes.push(Cause::Name);
+    }
+    // Who asks again is answered again, whatever became of that which it was about.
+    if endpoint.is_write() {
+        causes.extend([Cause::Key, Cause::Reused]);
+    }
     if numbers.iter().any(|name| endpoint.has(name) || endpoint.takes(name)) {
         causes.push(Cause::Object);
         if endpoint.has("branch") {
@@ -104,9 +113,6 @@ pub(crate) fn of(endpoint: &Endpoint) -> Vec<Cause> {
     }
     if endpoint.method == "PUT" {
         causes.extend([Cause::Running, Cause::Over]);
-    }
-    if endpoint.is_write() {
-        causes.extend([Cause::Key, Cause::Reused]);
     }
     causes
 }
@@ -149,6 +155,7 @@ impl Cause {
                 // A master's body is never empty.
                 ask.fields.insert("other".to_owned(), json!(1));
             }
+            Self::Name => ["builder", "user", "worker"].iter().for_each(|name| rename(ask, name, "a\0b")),
             Self::Reserved => ask.set("properties", json!({ "owner": "bob" })),
             Self::Object => {
                 for name in ["build_id", "request_id", "job_id"] {
@@ -190,6 +197,7 @@ impl Cause {
             Self::Pool => (400, "Bad pool"),
             Self::Parameter(_) | Self::Missing(_) if masters => (400, "Bad body: an event that names no request"),
             Self::Parameter(name) | Self::Missing(name) => return (400, format!("Bad {name}: ")),
+            Self::Name => (400, "it is a name of 1 to"),
             Self::Reserved => (400, "\"owner\" is the build system's own"),
             Self::Object => return (404, format!("{NOTHING} not found")),
             Self::Elsewhere => (404, "not found on branch mozilla-central"),

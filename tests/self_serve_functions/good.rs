@@ -83,7 +83,10 @@ impl Known {
         let running = only_request(cloud, &cloud.carry_out(&new_build()).await).await;
         let running = (running, build_of(cloud, running, false).await);
         let pending = only_request(cloud, &cloud.carry_out(&new_build()).await).await;
-        cloud.carry_out(&nightlies().by("alice")).await;
+        // Keys are each person's own.
+        for name in ["alice", "mallory"] {
+            cloud.carry_out(&nightlies().by(name)).await;
+        }
         let newest = cloud.carry_out(&nightlies().sheriff()).await;
         let build = cloud.master.get(&format!("builds/{}", running.1)).await.unwrap();
         let began = Timestamp::from_second(build["builds"][0]["started_at"].as_i64().unwrap()).unwrap();
@@ -124,9 +127,10 @@ pub(crate) fn ask(endpoint: &Endpoint, known: &Known) -> Ask {
             ("properties", _) => json!({ "flavour": "plain" }),
             ("files", _) => json!(["a.c"]),
             ("num", "/self-serve/jobs") => json!(2),
-            ("num", _) => json!("ptg"),
+            ("num", "/reports/waittimes/{pool}") => json!("ptg"),
+            ("num", _) => json!(100),
             ("offset" | "stableDelay", _) => json!(0),
-            ("before", _) => json!(1_000_000),
+            ("before" | "running_before" | "pending_before", _) => json!(1_000_000),
             ("numbuilds", _) => json!(1),
             ("date", _) => json!(known.day),
             ("revision", _) => json!(REVISION),

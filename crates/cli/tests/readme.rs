@@ -130,6 +130,16 @@ fn all_that_is_as_or_otherwise_than_in_the_original_archiver_has_a_test_that_nam
     }
 }
 
+/// The tests there have a real Buildbot; that the table is whole, they say themselves.
+#[test]
+fn every_address_of_self_serve_has_a_test_that_names_its_row() {
+    let (_, table) = README.split_once("| # | address |").unwrap();
+    let (rows, mut named) = (numbers(table.split("\n\n").next().unwrap()), BTreeSet::new());
+    assert_eq!(rows, (1..=28).collect());
+    add_rows_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../self-serve/tests/api"), "Addresses", &mut named);
+    assert_eq!(named, rows);
+}
+
 /// The code of all rooms but the test kit's, without the tests beside it.
 fn code() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

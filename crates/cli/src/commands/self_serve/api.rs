@@ -1,7 +1,7 @@
 //! Self-serve's API, asked.
 
 use buildhub_core::SettingError;
-use buildhub_http::header::{ACCEPT, HeaderName, HeaderValue};
+use buildhub_http::header::{ACCEPT, HeaderName, HeaderValue, LINK};
 use buildhub_http::{Answer, Http, Method, Repeat, Request, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +11,8 @@ use crate::CommandError;
 
 /// The most bytes of an answer: a list of a thousand builds has one MiB or two.
 const LIMIT: usize = 64 << 20;
+/// The most answers of one list: of a hundred times a thousand builds nobody reads the last.
+const PAGES_MAX: usize = 100;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A self-serve.
@@ -77,12 +79,39 @@ impl Api {
 
     /// Reads something.
     pub(super) async fn get(&self, path: &Path) -> Result<Value, SelfServeError> {
-        let url = self.url(path);
+        Ok(self.page(&self.url(path)).await?.0)
+    }
+
+    /// Reads a list to its end, whichever number of answers it is told in.
+    pub(super) async fn all(&self, path: &Path) -> Result<Value, SelfServeError> {
+        let first = self.url(path);
+        let (mut found, mut next) = self.page(&first).await?;
+        for _ in 1..PAGES_MAX {
+            let Some(url) = next else { return Ok(found) };
+            let (more, following) = self.page(&url).await?;
+            append(&mut found, more);
+            next = following;
+        }
+        match next {
+            Some(_) => Err(strange(&first, format!("the list does not end within {PAGES_MAX} answers"))),
+            None => Ok(found),
+        }
+    }
+
+    /// One answer, and where it goes on.
+    async fn page(&self, url: &Url) -> Result<(Value, Option<Url>), SelfServeError> {
         let answer = self.http.fetch(&self.request(Method::GET, url.clone()), Repeat::Safe, LIMIT).await?;
         if answer.status != StatusCode::OK {
-            return Err(refusal(&url, answer));
+            return Err(refusal(url, answer));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| strange(&url, error.to_string()))
+        let next = answer.headers.get(LINK).and_then(|link| link.to_str().ok()).and_then(next);
+        let next = next.map(|next| url.join(next).map_err(|error| strange(url, error.to_string()))).transpose()?;
+        // Who asks shows a token, and no other machine is to see it.
+        if let Some(next) = next.as_ref().filter(|next| next.origin() != url.origin()) {
+            return Err(strange(url, format!("it goes on at {next}, which is another site")));
+        }
+        let found = serde_json::from_slice(&answer.body).map_err(|error| strange(url, error.to_string()))?;
+        Ok((found, next))
     }
 
     /// Asks for something: the job's number. With its key it is one job, however often it has to be sent.
@@ -120,6 +149,25 @@ impl Api {
     }
 }
 
+/// The address of what follows, as self-serve writes it into `Link` (RFC 8288).
+fn next(link: &str) -> Option<&str> {
+    link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")
+}
+
+/// Puts the lists of an answer behind those of the ones before.
+fn append(found: &mut Value, more: Value) {
+    match (found, more) {
+        (Value::Array(items), Value::Array(mut more)) => items.append(&mut more),
+        (Value::Object(fields), Value::Object(more)) => {
+            for (name, value) in more {
+                append(fields.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (nothing @ Value::Null, more) => *nothing = more,
+        _ => {}
+    }
+}
+
 /// What an answer of another status says.
 fn refusal(url: &Url, answer: Answer) -> SelfServeError {
     let status = answer.status;
@@ -132,4 +180,24 @@ fn refusal(url: &Url, answer: Answer) -> SelfServeError {
 
 pub(super) fn strange(url: &Url, reason: String) -> SelfServeError {
     SelfServeError::Strange { url: url.to_string(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_put_together_by_their_names_and_what_is_no_list_stays() {
+        let mut found = json!({ "builds": [2], "pending": [5], "branch": "try", "all": { "a": [1] } });
+        append(&mut found, json!({ "builds": [1], "running": [], "branch": "try", "all": { "a": [2], "b": [3] } }));
+        let expected = json!({ "builds": [2, 1], "pending": [5], "running": [], "branch": "try", "all": { "a": [1, 2], "b": [3] } });
+        assert_eq!(found, expected);
+        let mut found = json!([3, 2]);
+        append(&mut found, json!([1]));
+        assert_eq!(found, json!([3, 2, 1]));
+        assert_eq!(next("</x?before=1>; rel=\"next\""), Some("/x?before=1"));
+        assert_eq!([next(""), next("</x>; rel=\"prev\"")], [None, None]);
+    }
 }

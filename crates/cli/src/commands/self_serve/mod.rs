@@ -65,7 +65,9 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
         let job = matches.get_one::<u64>("ID").copied().unwrap_or_default();
         return follow::told(&api, job, matches).await;
     }
-    let found = api.get(&question(name, matches)).await?;
+    let question = question(name, matches);
+    // How many jobs, and how many of the newest builds, is said, or is few.
+    let found = if name == "builds" { api.all(&question).await? } else { api.get(&question).await? };
     show::show(name, &found, matches.get_flag("json")).map_err(CommandError::Output)?;
     Ok(name != "is-done" || found.get("job_complete").and_then(Value::as_bool) == Some(true))
 }
