@@ -290,6 +290,7 @@ mod tests {
         assert!(settings.queue().unwrap_err().to_string().starts_with("ARCHIVER_QUEUE_URL is not set"));
     }
 
+    /// Kept, row 18: the original's names, and its four placeholders.
     #[test]
     fn the_operators_own_hosts_are_trusted() {
         let template = "http://localhost:8000/{repo}/archive/{rev}.{suffix}/{subdir}";

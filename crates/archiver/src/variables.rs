@@ -4,8 +4,8 @@ use buildhub_core::variables::{Group, Variable};
 
 use Group::{Archiver, Asking};
 
-/// The settings, in the order in which documentation shows them. Names of the first two, and of the last but one, are those of
-/// the original.
+/// The settings, in the order in which documentation shows them. `ARCHIVER_S3_BUCKETS`, `ARCHIVER_HGMO_URL_TEMPLATE` and
+/// `REQUEST_ID_HEADER` are called as in the original.
 pub const VARIABLES: &[Variable] = &[
     Variable::new(
         Archiver,

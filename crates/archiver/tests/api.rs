@@ -189,6 +189,8 @@ async fn an_archive_that_is_there_is_a_redirect_to_an_address_that_opens_it() {
     assert!(archiver.messages().is_empty());
 }
 
+/// Kept, row 2: a region that is none changes nothing.
+///
 /// Changelog, rows 7 and 15: one region's say was chance; any that has it will do, and the order is fixed.
 #[tokio::test]
 async fn the_region_is_the_preferred_one_else_the_first_else_any_that_has_it() {
@@ -472,6 +474,14 @@ async fn programs_browsers_and_other_origins_are_answered_each_in_their_way() {
     assert_eq!(ask(Method::POST, PATH, &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
     let origin = ask(Method::GET, PATH, &[(header::ORIGIN, "https://tree.example")]).await;
     assert_eq!(text(&origin, &header::ACCESS_CONTROL_ALLOW_ORIGIN), "https://tree.example");
+    for accept in [&[][..], &[(header::ACCEPT, "*/*")]] {
+        let refused = ask(Method::GET, "/archiver/hgmo/ash/tip", accept).await;
+        assert_eq!(text(&refused, &header::CONTENT_TYPE), "application/json");
+        let body: Value = serde_json::from_slice(&refused.body).unwrap();
+        assert_eq!((&body["error"]["code"], &body["error"]["name"]), (&json!(400), &json!("Bad Request")));
+        assert_eq!(body["request_id"], "one");
+        assert!(body["error"]["description"].as_str().unwrap().contains("hexadecimal digits"), "{body}");
+    }
     let browser = [(header::ACCEPT, "text/html,*/*;q=0.8")];
     for (path, status, seen) in [
         (PATH, StatusCode::FOUND, "href=\"http"),

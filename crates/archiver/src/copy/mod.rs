@@ -75,8 +75,8 @@ pub const INCOMING: &str = ".incoming/";
 pub async fn copy(source: Body, plan: &Plan, control: &Control) -> Result<Ended, CopyError> {
     let mut parts = Parts::new(source, 0, control);
     // Whether there is a second one decides how it is written.
-    let Next::Part(first) = parts.next().await? else { return Err(control.out_of_time()) };
-    let second = match parts.next().await? {
+    let Next::Part(first) = parts.with_room().await? else { return Err(control.out_of_time()) };
+    let second = match parts.with_room().await? {
         Next::Part(second) => second,
         Next::Pause if control.may_pause() => return paused_early(plan, &first, parts.whole_bytes()).await,
         Next::Pause | Next::Full => return Err(control.out_of_time()),

@@ -72,6 +72,16 @@ impl<'a> Parts<'a> {
         Ok(Next::Part(self.cut(room)))
     }
 
+    /// The next part, however long there is no room for it.
+    pub(super) async fn with_room(&mut self) -> Result<Next, CopyError> {
+        loop {
+            match self.next().await? {
+                Next::Full => {}
+                next => return Ok(next),
+            }
+        }
+    }
+
     /// Bytes of the archive in whole parts.
     pub(super) fn whole_bytes(&self) -> u64 {
         self.bytes

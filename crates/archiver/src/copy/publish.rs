@@ -177,12 +177,9 @@ async fn read_from(plan: &Plan, region: &Region) -> Result<Whole, CopyError> {
     let control = Control::default();
     let mut parts = parts::Parts::new(opened.body, 0, &control);
     let check = Checking::start(plan.suffix);
-    loop {
-        match parts.next().await? {
-            parts::Next::Part(part) if check.send(&part) => {}
-            // Checking is what it waits for.
-            parts::Next::Full => {}
-            _ => break,
+    while let parts::Next::Part(part) = parts.with_room().await? {
+        if !check.send(&part) {
+            break;
         }
     }
     check.finish(&plan.expected).await

@@ -193,6 +193,7 @@ async fn send(
     loop {
         tokio::select! {
             () = progress.is_left_out.cancelled(), if is_open || !sending.is_empty() => {
+                // What is on its way is waited for once more, but no longer than a part may take: it would stay otherwise.
                 drop(received);
                 settled(sending).await;
                 return Err(too_slow(region));

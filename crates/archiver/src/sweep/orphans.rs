@@ -159,7 +159,7 @@ impl OrphanError {
     /// Whether the next is likely to go the same way.
     fn is_of_all(&self) -> bool {
         match self {
-            Self::Store(error) => error.kind == StoreErrorKind::Transient,
+            Self::Store(error) => matches!(error.kind, StoreErrorKind::Transient | StoreErrorKind::Denied),
             Self::Task(error) => error.is_transient(),
         }
     }

@@ -122,7 +122,7 @@ impl Job<'_> {
             CopyError::Stopped => Ok(Outcome::Lost),
             // Its reading had not the time that a worker has: the source took long to answer at all.
             CopyError::OutOfTime { bytes, took } if self.had.is_some_and(|had| took < had / 2) => {
-                self.retry(FailureCode::SourceTooSlow, late(bytes, took), None).await
+                self.retry(FailureCode::SourceUnavailable, late(bytes, took), None).await
             }
             CopyError::OutOfTime { bytes, took } => self.fail(FailureCode::SourceTooSlow, too_slow(bytes, took)).await,
             CopyError::Broken(_) => self.retry(FailureCode::WorkersLost, error.to_string(), None).await,

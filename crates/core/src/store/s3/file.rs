@@ -44,9 +44,9 @@ impl S3Store {
         }
         match created {
             Ok(created) => self.settle(key, created).await,
-            // Completed by a request whose answer was lost.
+            // Completed by a request whose answer was lost, or by another: who asks looks at what is there.
             Err(error) if error.is_not_found() && self.head(key).await.is_ok_and(|found| found.size == size) => {
-                Ok(true)
+                Ok(false)
             }
             Err(error) => Err(error),
         }
