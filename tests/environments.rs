@@ -490,6 +490,24 @@ async fn a_daily_turn_publishes_what_changed_and_one_that_fails_leaves_the_other
     assert!(output.status.success(), "{}", said(&output));
 }
 
+/// As they are sent to it.
+#[tokio::test]
+async fn the_samples_are_one_that_is_planned_a_message_about_it_and_one_of_its_own() {
+    let cloud = Cloud::new(&[]).await;
+    cloud.put("linux64.toml", definition("roots/a.tar", &["central"])).await;
+    cloud.put("roots/a.tar", root("a")).await;
+    cloud.put("roots/reproduce-1234567.tar.zst", root("b")).await;
+    let invoke = async |sample: &str| cloud.function.invoke(&serde_json::from_str(sample).unwrap()).await.unwrap();
+    let one = invoke(include_str!("../events/mock-env-publisher/one.json")).await;
+    assert_eq!((&one["built"], &one["changed"]), (&json!(true), &json!(true)), "{one}");
+    let message = invoke(include_str!("../events/mock-env-publisher/sqs.json")).await;
+    assert_eq!(message, json!({ "batchItemFailures": [] }));
+    let own = invoke(include_str!("../events/mock-env-publisher/one-off.json")).await;
+    assert_eq!((&own["built"], &own["definition"]), (&json!(true), &json!("reproduce-1234567")), "{own}");
+    let index = cloud.index().await;
+    assert_eq!(index["environments"].as_array().unwrap().len(), 2, "{index}");
+}
+
 #[tokio::test]
 async fn what_cannot_fit_into_the_function_is_refused_before_the_work() {
     let cloud = Cloud::new(&[("ENVIRONMENTS_DISK", "1")]).await;

@@ -420,6 +420,13 @@ async fn source_packages_of_an_uploaded_root_are_found_verified_and_published_be
     assert_eq!((&again["built"], &again["changed"]), (&json!(false), &json!(false)));
     assert_eq!(answer(folder, &["verify", "central/linux64/firefox", "--json"]).await["same"], true);
 
+    // A lock may be anybody's: what no package in the root was built from is not published beside it.
+    assert!(env(folder, &["lock", "good.toml", "--output", "good.json"]).await.status.success());
+    let mut lock: Value = serde_json::from_slice(&std::fs::read(folder.join("good.json")).unwrap()).unwrap();
+    *lock.pointer_mut("/identity/root_sources/0/file").unwrap() = json!("kit-1-1.src.rpm");
+    std::fs::write(folder.join("edited.json"), lock.to_string()).unwrap();
+    refused(folder, &["build", "edited.json", "--output", "edited"], "no package was built from it").await;
+
     // However their repository knows them.
     site.know_by("sha512");
     let known = answer(folder, &["build", "good.toml", "--output", "out", "--json"]).await;
@@ -452,6 +459,11 @@ async fn a_source_package_that_is_damaged_or_gone_or_that_no_key_signed_is_refus
     };
     index();
     refused(folder, &build, "1 packages have no source package").await;
+
+    // Another one is called so, and rightly signed.
+    std::fs::copy(folder.join("sources/lib-1-1.src.rpm"), &source).unwrap();
+    index();
+    refused(folder, &build, "the package says \"lib-1-1\"").await;
 
     // It is there, and signed by nobody, or by a stranger.
     std::fs::write(&source, &whole).unwrap();

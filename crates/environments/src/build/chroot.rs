@@ -13,7 +13,7 @@ use super::needs::in_memory;
 use super::{BuildError, Builder, Order, Workspace};
 use crate::chroot::{self, Root};
 use crate::legal::ComponentsError;
-use crate::lock::Lock;
+use crate::lock::{Identity, Lock};
 use crate::places::Address;
 use crate::progress::Progress;
 use crate::rpmdb;
@@ -104,6 +104,7 @@ impl Builder {
     ) -> Result<Tree, BuildError> {
         let identity = lock.identity.clone();
         let tree = self.read_root(lock, work, threads, deadline, progress, move |mut root, mut spool| {
+            are_of_root(&identity, &root, &spool)?;
             let mtime = identity.clamp_time.unwrap_or_default();
             repositories::rewrite(&mut root.entries, &mut spool, &identity.mirrors, mtime)?;
             add_missing_parents(&mut root.entries, mtime);
@@ -154,4 +155,22 @@ fn located(lock: &Lock) -> Result<(String, Address), BuildError> {
     let address = lock.provenance.addresses.get(&sha256);
     let address = address.ok_or_else(|| BuildError::Nowhere { sha256: sha256.clone() })?;
     Ok((sha256, Address::read(address, &Location::Folder(".".into()))?))
+}
+
+/// What the lock offers as the root's source packages is named by packages in it: a lock may be anybody's.
+fn are_of_root(identity: &Identity, root: &Root, spool: &Spool) -> Result<(), BuildError> {
+    if identity.root_sources.is_empty() {
+        return Ok(());
+    }
+    let installed = rpmdb::list(&root.entries, spool, &identity.rpmdb).map_err(ComponentsError::from)?;
+    let named: BTreeSet<_> = installed.into_iter().flatten().filter_map(|record| record.source).collect();
+    match identity.root_sources.iter().find(|source| !named.contains(&source.file)) {
+        None => Ok(()),
+        Some(source) => Err(BuildError::Unlike {
+            package: "the root".to_owned(),
+            what: "source package",
+            header: "no package was built from it".to_owned(),
+            lock: source.file.clone(),
+        }),
+    }
 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Everything lies in a [`Workspace`], a folder that goes with its value. What computes runs on blocking threads, tells how far
-//! it is, and asks each time whether its time is over; what waits is dropped then. Both end before the list is written, so
-//! that work that was broken off has published nothing.
+//! it is, and asks each time whether its time is over; what waits is dropped then. Both end before the list is written:
+//! what was broken off stands in no list, and what is there of it is whole.
 
 mod archive;
 mod chroot;

@@ -51,7 +51,8 @@ impl Builder {
                 if wanted.contains(file) {
                     let (address, checksum) = (opened.address.join(&package.location), package.checksum.clone());
                     let here = Known { address, checksum, size: package.size };
-                    known.insert(file.to_owned(), (here, signers.clone()));
+                    // Of two repositories that have it the first one counts, and its keys.
+                    known.entry(file.to_owned()).or_insert_with(|| (here, signers.clone()));
                 }
             }
         }
@@ -74,8 +75,8 @@ impl Builder {
             .collect())
     }
 
-    /// Fetches the source packages that are offered beside the environment, each verified by its hash, and by its signature
-    /// where keys are given.
+    /// Fetches the source packages that are offered beside the environment, each verified by its hash, by what it says of itself,
+    /// and by its signature where keys are given.
     pub(super) async fn fetch_sources(
         &self,
         lock: &Lock,
@@ -107,30 +108,41 @@ impl Builder {
         };
         let files = at_hand.iter().map(file).collect::<Result<Vec<_>, BuildError>>()?;
         let keys = lock.signers()?;
-        let asked: BTreeSet<(Option<&String>, &Vec<String>)> =
-            lock.identity.source_packages().map(|source| (source.sha256.as_ref(), &source.signed_by)).collect();
-        let signed = |(sha256, by): (Option<&String>, &Vec<String>)| {
-            Some((work.has(sha256?)?.to_owned(), Arc::clone(keys.get(by)?)))
-        };
-        Self::verify_sources(asked.into_iter().filter_map(signed).collect(), work.deadline, progress).await?;
+        let asked: BTreeSet<_> = lock
+            .identity
+            .source_packages()
+            .filter_map(|source| Some((source.sha256.as_ref()?, &source.file, &source.signed_by)))
+            .collect();
+        let asked = asked.into_iter().filter_map(|(sha256, file, by)| {
+            Some((work.has(sha256)?.to_owned(), file.clone(), keys.get(by).map(Arc::clone)))
+        });
+        Self::verify_sources(asked.collect(), work.deadline, progress).await?;
         Ok(files)
     }
 
+    /// Whether each is what its name says, and is signed by one of its keys where it has any.
     async fn verify_sources(
-        signed: Vec<(PathBuf, Arc<Keys>)>,
+        asked: Vec<(PathBuf, String, Option<Arc<Keys>>)>,
         deadline: Deadline,
         progress: &dyn Progress,
     ) -> Result<(), BuildError> {
-        if signed.is_empty() {
+        if asked.is_empty() {
             return Ok(());
         }
         let verifying = compute(deadline, progress, move |watch| {
             let mut pulse = watch.step("verifying source packages", None);
             let mut read = 0;
-            for (path, keys) in signed {
+            for (path, file, keys) in asked {
                 let package = rpm::Package::open_source(&path)?;
-                package.verify(&keys)?;
-                package.check_payload(&mut |bytes| pulse(read + bytes))?;
+                let stem = file.strip_suffix(".rpm").and_then(|stem| stem.rsplit_once('.')).map(|(stem, _)| stem);
+                if stem != Some(package.nvr().as_str()) {
+                    let (what, header) = ("name", package.nvr());
+                    return Err(BuildError::Unlike { package: file.clone(), what, header, lock: file });
+                }
+                if let Some(keys) = keys {
+                    package.verify(&keys)?;
+                    package.check_payload(&mut |bytes| pulse(read + bytes))?;
+                }
                 read += package.size();
             }
             Ok(())

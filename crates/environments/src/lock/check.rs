@@ -81,11 +81,12 @@ fn root_sources(identity: &Identity) -> Option<String> {
     if identity.source == SourceKind::RpmRepo && !identity.root_sources.is_empty() {
         return Some("root_sources are of chroot-tar alone; a package of rpm-repo has its own".to_owned());
     }
-    let mut seen = BTreeSet::new();
-    identity.root_sources.iter().find_map(|it| {
-        let file = &it.file;
-        source(it, "the root")
-            .or_else(|| (!seen.insert(file)).then(|| format!("{file:?} stands in root_sources twice")))
+    let sources = &identity.root_sources;
+    let wrong = sources.iter().find_map(|it| source(it, "the root"));
+    // In one order alone, so that the same root has one key.
+    wrong.or_else(|| {
+        let of_order = sources.iter().zip(sources.iter().skip(1)).find(|(one, next)| one.file >= next.file);
+        of_order.map(|(_, next)| format!("{:?} stands in root_sources twice, or not in the order of names", next.file))
     })
 }
 

@@ -48,7 +48,13 @@ type Evil<'a> = (&'a str, &'a dyn Fn(&mut Lock));
 #[test]
 fn what_a_definition_may_not_say_a_lock_may_not_either() {
     let source = |file: &str| Some(SourcePackage::named(file));
-    let evil: [Evil<'_>; 15] = [
+    let rooted = |it: &mut Lock, files: &[&str]| {
+        it.identity.source = SourceKind::ChrootTar;
+        it.identity.packages.clear();
+        it.identity.root_sha256 = Some("a".repeat(64));
+        it.identity.root_sources = files.iter().map(|file| SourcePackage::named(*file)).collect();
+    };
+    let evil: [Evil<'_>; 19] = [
         ("[environment] arch", &|it| it.identity.arch = "../x".into()),
         ("[environment] rpmdb", &|it| it.identity.rpmdb = "../var/lib/rpm".into()),
         ("[environment] setuid", &|it| it.identity.setuid = vec!["bin/su".into()]),
@@ -67,6 +73,10 @@ fn what_a_definition_may_not_say_a_lock_may_not_either() {
         ("no package has more", &|it| it.identity.packages[0].size = 1 << 50),
         ("is no file's name", &|it| it.identity.packages[0].source = source("a\".src.rpm")),
         ("is no file's name", &|it| it.identity.packages[0].source = source("a/b.src.rpm")),
+        ("root_sources are of chroot-tar", &|it| it.identity.root_sources = source("a.src.rpm").into_iter().collect()),
+        ("root_sources twice", &|it| rooted(it, &["a.src.rpm", "a.src.rpm"])),
+        ("not in the order of names", &|it| rooted(it, &["b.src.rpm", "a.src.rpm"])),
+        ("is no file's name", &|it| rooted(it, &["../a.src.rpm"])),
         ("mirrors has", &|it| drop(it.identity.mirrors.insert("base".into(), "https://a.example/\n[x]".into()))),
         ("mirrors has", &|it| drop(it.identity.mirrors.insert("x]".into(), "https://a.example/".into()))),
         ("is no address", &|it| drop(it.provenance.addresses.insert("a".repeat(64), "a/../b".into()))),

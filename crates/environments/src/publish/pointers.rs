@@ -74,7 +74,8 @@ impl Publisher {
                 return Ok(true);
             }
         }
-        Err(self.contended(key))
+        // The last of them made it.
+        if was_first { Ok(is_changed) } else { Err(self.contended(key)) }
     }
 }
 

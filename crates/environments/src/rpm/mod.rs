@@ -122,6 +122,11 @@ impl Package {
         }
     }
 
+    /// `name-version-release`: what the file of a source package is called by.
+    pub fn nvr(&self) -> String {
+        format!("{}-{}-{}", self.name, self.version, self.release)
+    }
+
     /// When it was built, in seconds since 1970.
     pub fn built(&self) -> Result<i64, PackageError> {
         let built = self.header.number(tags::BUILD_TIME).map_err(|source| self.bad(source))?;
