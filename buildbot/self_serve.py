@@ -11,7 +11,8 @@ begin and end, where `events` is given; and mends what Buildbot does otherwise t
 - a change that a job told of is taken by each scheduler once, also where the master dies before all of them have;
 - what a job asked for is not collapsed into what is asked for later.
 
-It runs on Buildbot 4.0 and newer. A newer file than the one that a master runs needs the master to be restarted. Who may use the scheduler is the master's own `authz` to say; see README.md.
+It runs on Buildbot 4.0 and newer. A newer file than the one that a master runs needs the master to be restarted. Who may use
+the scheduler is the master's own `authz` to say; see README.md.
 """
 
 import collections
@@ -338,12 +339,16 @@ def take_to_the_end(scheduler, take, key, message, how):
             failed.append(error)
             raise
 
+    before = vars(scheduler).get("gotChange")
     scheduler.gotChange = got_change
     try:
         yield take(scheduler, key, message, *how)
         yield scheduler._change_consumption_lock.run(lambda: None)
     finally:
-        del scheduler.gotChange
+        if before is None:
+            del scheduler.gotChange
+        else:
+            scheduler.gotChange = before
     if failed:
         raise failed[0]
 
@@ -374,10 +379,11 @@ def has_taken(scheduler, changeid, piece):
 
 
 def repair_collapsing():
-    """Keeps what a job asked for from being collapsed.
+    """Keeps what a job asked for from being collapsed, and from ending what others wait for.
 
     Of requests that wait for the same thing Buildbot builds the newest one, unless it is told not to, and ends the others as
-    skipped. Somebody who asks for three builds wants three.
+    skipped. Somebody who asks for three builds wants three; and who has an old push built again takes nobody's newer one away,
+    though Buildbot counts both as the same, for it does not compare the revisions of what has changes.
     """
     can = BuildRequest.canBeCollapsed
     if getattr(can, "keeps_what_was_asked_for", False):
@@ -385,9 +391,10 @@ def repair_collapsing():
 
     @defer.inlineCallbacks
     def can_be_collapsed(master, new_br, old_br):
-        is_asked_for = yield has_piece(master, old_br["buildsetid"])
-        if is_asked_for:
-            return False
+        for request in (old_br, new_br):
+            is_asked_for = yield has_piece(master, request["buildsetid"])
+            if is_asked_for:
+                return False
         result = yield can(master, new_br, old_br)
         return result
 
@@ -397,13 +404,13 @@ def repair_collapsing():
 
 @defer.inlineCallbacks
 def has_piece(master, bsid):
-    """Whether a buildset is a piece of a job, and not only follows from one."""
-    buildset = yield master.data.get(("buildsets", str(bsid)))
-    name = buildset["external_idstring"]
-    if not name:
-        return False
+    """Whether a buildset is a piece of a job, or is made of a change that a job told of, and does not only follow from one."""
     properties = yield master.data.get(("buildsets", str(bsid), "properties"))
-    return properties.get(PIECE, (None,))[0] == name
+    name, source = properties.get(PIECE, (None, None))
+    if name is None:
+        return False
+    buildset = yield master.data.get(("buildsets", str(bsid)))
+    return source == "Change" or buildset["external_idstring"] == name
 
 
 def push(url, user=None, password=None):

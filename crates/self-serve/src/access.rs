@@ -105,9 +105,10 @@ impl Admins {
         if self.people.contains(&person.name) || !self.groups.is_disjoint(&person.groups) {
             return Standing::Admin;
         }
-        // Nobody owns what has no owner, also not somebody without a name.
-        let name = address(&person.name);
-        if !name.is_empty() && owners.iter().any(|owner| address(owner) == name) {
+        // Nobody owns what has no owner, also not somebody without a name. A name that somebody signs in with counts whole: who
+        // may choose it would else choose an address in it.
+        let name = person.name.as_str();
+        if !name.is_empty() && owners.iter().any(|owner| *owner == name || address(owner) == name) {
             Standing::Owner
         } else {
             Standing::Other
@@ -166,11 +167,10 @@ mod tests {
             assert_eq!(admins.standing(&person("erin@example.com", &[]), &[author]), standing, "{author}");
         }
         let signed_in = person("Erin E. <erin@example.com>", &[]);
-        assert_eq!(
-            admins.standing(&signed_in, &["erin@example.com"]),
-            Standing::Owner,
-            "whose own builds are called so"
-        );
+        let own = admins.standing(&signed_in, &["Erin E. <erin@example.com>"]);
+        assert_eq!(own, Standing::Owner, "whose own builds are called so");
+        let erins = admins.standing(&signed_in, &["erin@example.com"]);
+        assert_eq!(erins, Standing::Other, "what somebody is called by a claim says nothing of an address in it");
         assert_eq!(["x", "", "<>", "a <>"].map(address), ["x", "", "<>", "a <>"]);
         // A group's name is no person's.
         assert_eq!(admins.standing(&person("sheriffs", &[]), &[]), Standing::Other);

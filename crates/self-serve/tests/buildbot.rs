@@ -302,6 +302,34 @@ async fn what_is_asked_for_three_times_is_built_three_times_where_a_master_colla
     }
 }
 
+/// Buildbot does not compare the revisions of what has changes: for it an old push that is made again is the newer one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_push_that_is_made_again_ends_nobodys_newer_one_where_a_master_collapses_requests() {
+    let settings = Settings { builds: 1, collapse: true, ..Settings::default() };
+    let server = testkit::Buildbot::start(settings).await.unwrap();
+    let client = client(&server, server.auth());
+    let pushed = async |number: u64, revision: &str| {
+        client.change(&change(number, revision)).await.unwrap();
+        let found = server.get("buildrequests").await.unwrap();
+        let numbers = found["buildrequests"].as_array().unwrap().iter();
+        numbers.map(|request| request["buildrequestid"].as_u64().unwrap()).max().unwrap()
+    };
+    let old = pushed(1, "aaaaaaaaaaaa").await;
+    over(&client, old).await;
+    server.hold("try linux64 build").unwrap();
+    let busy = pushed(2, "bbbbbbbbbbbb").await;
+    running(&client, busy).await;
+    let newer = pushed(3, "cccccccccccc").await;
+    let again = Start { again: Some(old), builders: vec!["try linux64 build".to_owned()], ..start(4, 1) };
+    let again = Start { branch: Some("try".to_owned()), revision: Some("aaaaaaaaaaaa".to_owned()), ..again };
+    let again = *client.start(&again).await.unwrap().requests.values().next().unwrap();
+    server.release("try linux64 build").unwrap();
+    for id in [newer, again] {
+        over(&client, id).await;
+        assert_eq!(client.builds_of(id).await.unwrap()[0].result, Some(Outcome::Success));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_made_again_is_of_all_that_the_first_was_of_with_its_patch() {
     for release in [Release::Newest, Release::Old] {

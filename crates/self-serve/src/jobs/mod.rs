@@ -46,6 +46,9 @@ pub struct Job {
     /// Why it could not be carried out when it was tried last, if it was and is still open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Since when, each time it was tried, the build system lacked what it takes (seconds since 1970).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacking_since: Option<i64>,
     /// The store that counts it; none for one of before stores had names. What it starts is named by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreId>,
@@ -64,8 +67,8 @@ impl Job {
     /// A job of which nothing is done yet.
     pub fn new(number: u64, action: Action, who: &str, when: i64) -> Self {
         let who = who.to_owned();
-        let (completed_at, complete_data, steps, sent, trouble, store) = Default::default();
-        Self { number, action, who, when, completed_at, complete_data, steps, sent, trouble, store }
+        let (completed_at, complete_data, steps, sent, trouble, lacking_since, store) = Default::default();
+        Self { number, action, who, when, completed_at, complete_data, steps, sent, trouble, lacking_since, store }
     }
 
     /// The name of one of the things that it starts, counted from 1.

@@ -232,9 +232,13 @@ impl Jobs {
         .await
     }
 
-    /// Remembers why a job could not be carried out this time.
-    pub async fn trouble(&self, number: u64, why: &str) -> Result<Job, JobsError> {
-        self.change(number, |job| job.trouble = Some(why.to_owned())).await
+    /// Remembers why a job could not be carried out this time, and since when it is for something that is lacking, if it is.
+    pub async fn trouble(&self, number: u64, why: &str, lacking_since: Option<i64>) -> Result<Job, JobsError> {
+        self.change(number, |job| {
+            job.trouble = Some(why.to_owned());
+            job.lacking_since = lacking_since;
+        })
+        .await
     }
 
     /// Says how a job ended. The first who says so is heard; what it is then.

@@ -124,8 +124,9 @@ impl WorkError {
     }
 }
 
-fn age(job: &Job, now: Timestamp) -> Duration {
-    Duration::from_secs(now.as_second().saturating_sub(job.when).max(0).unsigned_abs())
+/// How long ago a second was.
+fn elapsed(since: i64, now: Timestamp) -> Duration {
+    Duration::from_secs(now.as_second().saturating_sub(since).max(0).unsigned_abs())
 }
 
 /// What there is to say of a job's end.
@@ -167,12 +168,14 @@ impl Agent {
         let acted = deadline.allow(LEAST, Box::pin(self.act(&job))).await.unwrap_or(Err(WorkError::Late));
         let said = match acted {
             Ok(said) => said,
-            Err(error) if error.is_lasting() || error.is_lack() && age(&job, now) >= PATIENCE => {
-                Said::wrong(error.to_string())
-            }
+            Err(error) if error.is_lasting() => Said::wrong(error.to_string()),
             Err(error) => {
-                self.note(&job, &error).await;
-                return Err(error);
+                let since = error.is_lack().then(|| job.lacking_since.unwrap_or(now.as_second()));
+                if since.is_none_or(|since| elapsed(since, now) < PATIENCE) {
+                    self.note(&job, &error, since).await;
+                    return Err(error);
+                }
+                Said::wrong(error.to_string())
             }
         };
         let at = now.as_second().saturating_add_unsigned(began.elapsed().as_secs());
@@ -205,11 +208,10 @@ impl Agent {
     }
 
     /// Keeps why a job was not carried out, for whoever follows it.
-    async fn note(&self, job: &Job, error: &WorkError) {
+    async fn note(&self, job: &Job, error: &WorkError, lacking_since: Option<i64>) {
         let why: String = error.to_string().chars().take(REASON_MAX).collect();
-        if job.trouble.as_deref() != Some(&why)
-            && let Err(error) = self.jobs.trouble(job.number, &why).await
-        {
+        let is_new = job.trouble.as_deref() != Some(&why) || job.lacking_since != lacking_since;
+        if is_new && let Err(error) = self.jobs.trouble(job.number, &why, lacking_since).await {
             tracing::warn!(job = job.number, %error, "what is in a job's way cannot be kept");
         }
     }
