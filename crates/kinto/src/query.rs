@@ -58,9 +58,13 @@ impl Query {
     /// The field is one of these values.
     #[must_use]
     pub fn one_of<V: Into<Value>>(self, field: &str, values: impl IntoIterator<Item = V>) -> Self {
-        // Kinto cuts the list at every comma, so one inside a value is written as JSON's escape for it.
-        let values: Vec<_> = values.into_iter().map(|value| value.into().to_string().replace(',', "\\u002c")).collect();
-        self.text(&format!("in_{field}"), values.join(","))
+        self.text(&format!("in_{field}"), list(values))
+    }
+
+    /// The field is none of these values. Of a record that lacks it nothing is promised; see [`Self::has`].
+    #[must_use]
+    pub fn none_of<V: Into<Value>>(self, field: &str, values: impl IntoIterator<Item = V>) -> Self {
+        self.text(&format!("exclude_{field}"), list(values))
     }
 
     /// The field's text contains this, in any case of letters; `*` stands for any text. Kinto's memory back end
@@ -121,6 +125,12 @@ impl Query {
     pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.pairs
     }
+}
+
+/// Values as Kinto takes several: it cuts them at every comma, so one inside a value is written as JSON's escape for it.
+fn list<V: Into<Value>>(values: impl IntoIterator<Item = V>) -> String {
+    let values = values.into_iter().map(|value| value.into().to_string().replace(',', "\\u002c"));
+    values.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

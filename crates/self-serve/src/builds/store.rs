@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Build, NO_STATUS, Request, State};
+use super::{Build, Request, State};
 use crate::access::address;
 use crate::action::Revision;
 use crate::backend::Outcome;
@@ -113,9 +113,8 @@ pub struct End {
     pub is_passed: bool,
 }
 
-/// What a build ends with that did not end well: all but [`Outcome::Success`] and [`Outcome::Retry`].
-const UNWELL: [Outcome; 5] =
-    [Outcome::Warnings, Outcome::Failure, Outcome::Skipped, Outcome::Exception, Outcome::Cancelled];
+/// What a build ends with that ended well. Whatever else is said of one, or nothing, it has not.
+const WELL: [Outcome; 2] = [Outcome::Success, Outcome::Retry];
 
 /// What there is of a person; the newest first.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -220,20 +219,21 @@ impl Builds {
         if self.is_any(requests, query().not("state", State::Complete.name())).await? {
             return Ok(End::default());
         }
-        let unwell = UNWELL.into_iter().map(|outcome| i64::from(i8::from(outcome))).chain([NO_STATUS]);
+        let well = WELL.map(|outcome| i64::from(i8::from(outcome)));
         let unbuilt = || query().eq("unbuilt", true);
-        let (is_built, is_unbuilt, runs, is_late, is_cancelled_late, is_unwell) = tokio::try_join!(
+        let (is_built, is_unbuilt, runs, is_late, is_cancelled_late, is_unwell, is_unsaid) = tokio::try_join!(
             self.is_any(builds, query()),
             self.is_any(requests, unbuilt()),
             self.is_any(builds, query().not("state", State::Complete.name())),
             self.is_any(builds, query().min("endtime", before)),
             self.is_any(requests, unbuilt().min("complete_at", before)),
-            self.is_any(builds, query().one_of("status", unwell)),
+            self.is_any(builds, query().none_of("status", well)),
+            self.is_any(builds, query().has("status", false)),
         )?;
         let is_something = is_built || is_unbuilt;
         Ok(End {
             is_over: is_something && !runs && !is_late && !is_cancelled_late,
-            is_passed: is_built && !is_unbuilt && !runs && !is_unwell,
+            is_passed: is_built && !is_unbuilt && !runs && !is_unwell && !is_unsaid,
         })
     }
 

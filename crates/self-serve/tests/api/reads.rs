@@ -281,6 +281,12 @@ async fn a_record_that_cannot_be_read_fails_no_list_and_is_counted_and_asked_for
     assert_eq!(site.get(&rev).await.as_array().unwrap().len(), 1, "it takes no other with it");
     assert_eq!(site.world.builds.take_unreadable(), 1);
     assert!(is_passed().await, "how it ended can be told all the same");
+    let is_well = async || site.get(&done).await["job_passed"] == true;
+    assert!(is_well().await);
+    for status in [json!(7), json!(-2)] {
+        spoil("builds", build, "status", status.clone()).await;
+        assert!(!is_well().await, "nobody knows that it ended well: {status}");
+    }
     for path in ["/self-serve/try", "/self-serve/try/user/alice", "/recent", "/reports/waittimes", "/running"] {
         site.get(path).await;
     }
