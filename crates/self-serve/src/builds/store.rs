@@ -239,7 +239,8 @@ impl Builds {
 
     /// Whether a query finds anything.
     async fn is_any(&self, collection: &Collection, query: Query) -> Result<bool, KintoError> {
-        let page: Page<IgnoredAny> = collection.first_page(query.fields(["state"]).limit(1)).await?;
+        // Several of these are under way at once.
+        let page: Page<IgnoredAny> = Box::pin(collection.first_page(query.fields(["state"]).limit(1))).await?;
         Ok(!page.entries.is_empty())
     }
 
