@@ -52,7 +52,8 @@ async fn handle(payload: Value) -> Result<Result<Value, String>, Fault> {
         let mut tries: usize = text("/attributes/ApproximateReceiveCount").parse()?;
         if let Some(path) = message.get("log").and_then(Value::as_str) {
             let mut file = std::fs::File::options().create(true).append(true).open(path)?;
-            writeln!(file, "{name}")?;
+            // In one call: other instances append to the same file, and a line must not end up in the middle of theirs.
+            file.write_all(format!("{name}\n").as_bytes())?;
             // A message that was received and got lost on its way here was not tried.
             tries = std::fs::read_to_string(path)?.lines().filter(|line| *line == name).count();
         }
