@@ -105,7 +105,7 @@ package: setup-lambda ## A zip for each function: target/lambda/FUNCTION/bootstr
 	@scripts/package $(or $(ARCH),all)
 
 .PHONY: zip-test
-zip-test: setup ## The archiver's and self-serve's tests with the zips of `make package ARCH=host`
+zip-test: setup ## The archiver's, build environments' and self-serve's tests with the zips of `make package ARCH=host`
 	@scripts/zip-test $(ZIPS)
 
 .PHONY: package-check
@@ -190,6 +190,10 @@ environment-of-real-size: setup-lambda ## One of 250 MB compressed through the p
 .PHONY: environment-of-debian
 environment-of-debian: setup ## A Debian root with a compiler through the command, entered and worked in (as root; ten minutes)
 	@scripts/environment-of-debian
+
+.PHONY: exactly-once
+exactly-once: setup ## Mixed jobs of self-serve on a real Buildbot that is restarted, by the packaged agent that is killed: JOBS=1000 PEACE=1 (some minutes)
+	@PEACE="$(PEACE)" scripts/exactly-once $(or $(JOBS),1000)
 
 .PHONY: bench-environment-metadata
 bench-environment-metadata: ## What it takes to read a distribution's metadata and resolve some hundred packages: PACKAGES=60000

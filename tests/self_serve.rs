@@ -425,8 +425,17 @@ async fn a_list_is_told_to_its_end_however_many_answers_it_takes() {
         list.as_array().unwrap().iter().map(|build| build["build_id"].as_u64().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&site.see(&["builds", "try", "--revision", "fedcba987654"]).await), newest_first);
-    let user = site.see(&["builds", "try", "--user", "alice"]).await;
-    assert_eq!(ids(&user["builds"]), newest_first);
+    // Of a person, who may have asked for builds for years, the newest; and it is said that there may be more.
+    for (limit, there) in
+        [(None, 1000), (Some("7"), 7), (Some("1050"), 1050), (Some("1100"), 1100), (Some("5000"), 1100)]
+    {
+        let mut args = vec!["builds", "try", "--user", "alice"];
+        args.extend(limit.iter().flat_map(|limit| ["--limit", limit]));
+        let said = site.run(None, &args).await;
+        assert_eq!(ids(&said.json()["builds"]), newest_first[..there], "{limit:?}");
+        assert_eq!(said.stderr.contains("there may be more: --limit"), limit != Some("5000"), "{}", said.stderr);
+    }
+    let user = site.see(&["builds", "try", "--user", "alice", "--limit", "1"]).await;
     assert_eq!((&user["running"], &user["pending"]), (&json!([]), &json!([])));
     assert_eq!(ids(&site.see(&["builds", "try", "--date", "1970-01-01"]).await), newest_first);
 }

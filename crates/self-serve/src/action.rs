@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub const COUNT_MAX: u32 = 20;
 /// The highest priority, and, negative, the lowest.
 pub const PRIORITY_MAX: i64 = 100;
-/// The most bytes of the properties and the names of files that a build is given, as JSON. `buildbot/self_serve.py` takes
+/// The most bytes of the properties and the names of files that a build is given, as JSON. `buildbot/self_serve` takes
 /// 65,536, of which some are the agent's own.
 pub const EXTRA_MAX: usize = 64_000;
 /// The most builds that one action starts.
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_a_build_is_given_is_as_much_as_a_master_takes() {
-        let snippet = include_str!("../../../buildbot/self_serve.py");
+        let snippet = include_str!("../../../buildbot/self_serve/names.py");
         let taken = snippet.lines().find_map(|line| line.strip_prefix("EXTRA_MAX = ")).unwrap();
         assert!(EXTRA_MAX < taken.parse().unwrap());
         let properties = |length: usize| Map::from_iter([("a".to_owned(), json!("x".repeat(length)))]);

@@ -554,10 +554,7 @@ async fn what_a_plain_master_cannot_do_ends_the_job_with_what_it_needs() {
         }
         let later = begun + 5.minutes();
         let Handled::Done(over) = world.agent.handle(message, later, Deadline::NONE).await.unwrap() else { panic!() };
-        assert!(
-            said(&over).0 && said(&over).1.contains("put buildbot/self_serve.py beside its master.cfg"),
-            "{over:?}"
-        );
+        assert!(said(&over).0 && said(&over).1.contains("put buildbot/self_serve beside its master.cfg"), "{over:?}");
     }
     assert_eq!(world.backend.request(requests[1]).await.unwrap().unwrap().priority, 0);
     // What it can do is done.

@@ -99,13 +99,17 @@ impl Process {
         self.child.kill().await.map_err(ServerError::io(format!("stop {}", self.name)))
     }
 
+    /// Sends the program a signal.
+    pub(crate) async fn send(&self, signal: &str) -> Result<(), ServerError> {
+        let Some(id) = self.id() else { return Ok(()) };
+        let sent = Command::new("kill").args(["-s", signal, &id.to_string()]).status().await;
+        sent.map(drop).map_err(ServerError::io(format!("send {signal} to {}", self.name)))
+    }
+
     /// Asks the program to end by a signal, and waits until it has.
-    pub(crate) async fn signal(&mut self, signal: &str) -> Result<(), ServerError> {
-        let fault = || ServerError::io(format!("stop {}", self.name));
-        if let Some(id) = self.id() {
-            Command::new("kill").args(["-s", signal, &id.to_string()]).status().await.map_err(fault())?;
-        }
-        self.child.wait().await.map(drop).map_err(fault())
+    pub(crate) async fn end_by(&mut self, signal: &str) -> Result<(), ServerError> {
+        self.send(signal).await?;
+        self.child.wait().await.map(drop).map_err(ServerError::io(format!("stop {}", self.name)))
     }
 
     fn not_ready(&self, what: String) -> ServerError {

@@ -57,7 +57,8 @@ fn variable(name: &str) -> Option<String> {
 
 impl Cloud {
     async fn start() -> Self {
-        let settings = Settings { builds: HELD.len(), ..Settings::default() };
+        // Which collapses requests, as Buildbot does where it is not told otherwise.
+        let settings = Settings { builds: HELD.len(), collapse: true, ..Settings::default() };
         let (kinto, master, moto) =
             tokio::join!(KintoServer::start(Storage::Memory), testkit::Buildbot::start(settings), Moto::start());
         let (kinto, master, moto) = (kinto.unwrap(), master.unwrap(), Arc::new(moto.unwrap()));

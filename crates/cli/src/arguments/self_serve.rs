@@ -90,6 +90,12 @@ fn builds() -> Command {
             option("date", "DAY", "Of this day: 2026-11-22"),
             option("revision", "HASH", "Of this revision"),
             option("user", "NAME", "Of this person"),
+            option(
+                "limit",
+                "NUMBER",
+                "At most so many of each kind, the newest (all of a day or a revision, 1000 of a person)",
+            )
+            .value_parser(clap::value_parser!(u64).range(1..)),
         ])
         .group(ArgGroup::new("which").args(["date", "revision", "user"]))
         .after_help(

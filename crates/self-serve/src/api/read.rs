@@ -130,7 +130,7 @@ impl Api {
         let newest = self.parts.jobs.newest(count + offset, before).await.map_err(|error| unreadable(&error))?;
         let there = newest.jobs.len() + usize::try_from(newest.unreadable).unwrap_or(usize::MAX);
         let jobs: Vec<Job> = newest.jobs.into_iter().skip(offset).collect();
-        let ends = Ends::default().only(there, count + offset, jobs.last().map(|job| job.number));
+        let ends = Ends::default().only(there, count + offset, newest.last);
         let next = ends.next(asked, &[]);
         let answer = match asked.format {
             Format::Json => Response::json(StatusCode::OK, &jobs.iter().map(JobView::from).collect::<Vec<_>>()),

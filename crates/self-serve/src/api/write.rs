@@ -16,7 +16,7 @@ use crate::action::{Action, EXTRA_MAX, Kind, is_too_much};
 use crate::builds::State;
 use crate::config::{Branch, Snapshot};
 use crate::jobs::{Asked as Taken, Job, JobsError};
-use crate::work::{Message, RESERVED};
+use crate::work::{Message, is_reserved};
 
 /// By which a client knows what it asked for again (IETF HTTPAPI, "The Idempotency-Key HTTP Header Field").
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -195,7 +195,7 @@ fn action(method: &Method, branch: &Branch<'_>, place: Place, fields: &Fields) -
             let (revision, priority) = (revision_of(&revision)?, fields.priority()?);
             let (properties, files) = (fields.properties()?, fields.files()?);
             name_of("builder", &builder_name)?;
-            if let Some(reserved) = RESERVED.into_iter().find(|name| properties.contains_key(*name)) {
+            if let Some(reserved) = properties.keys().find(|name| is_reserved(name)) {
                 return Err(Fault::bad(format!("Bad properties: {reserved:?} is the build system's own")));
             }
             if is_too_much(&properties, &files) {

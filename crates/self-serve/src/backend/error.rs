@@ -45,7 +45,7 @@ pub enum BackendError {
         reason: String,
     },
     /// It lacks something.
-    #[error("{system} lacks {missing}; put buildbot/self_serve.py beside its master.cfg and call it there")]
+    #[error("{system} lacks {missing}; put buildbot/self_serve beside its master.cfg and call it there")]
     Lacks {
         /// Which one.
         system: String,

@@ -34,7 +34,7 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Which version of `buildbot/self_serve.py` it is of, where it says so.
+    /// Which version of `buildbot/self_serve` it is of, where it says so.
     pub(super) fn version(&self) -> Option<u32> {
         self.label.strip_prefix(super::SCHEDULER)?.trim().parse().ok()
     }
@@ -117,7 +117,9 @@ impl Set {
 /// What schedulers make requests of.
 #[derive(Debug, Deserialize)]
 pub(super) struct Change {
+    pub(super) changeid: u64,
     pub(super) author: String,
+    pub(super) when_timestamp: i64,
     sourcestamp: ChangedStamp,
     #[serde(default)]
     properties: Properties,
@@ -129,9 +131,14 @@ struct ChangedStamp {
 }
 
 impl Change {
-    /// Whether it is of that source, and no job told of it.
-    pub(super) fn is_push_of(&self, stamp: &Stamp) -> bool {
-        self.sourcestamp.ssid == stamp.ssid && !self.properties.contains_key(super::PIECE)
+    /// Whether it is of that source.
+    pub(super) fn is_of(&self, stamp: &Stamp) -> bool {
+        self.sourcestamp.ssid == stamp.ssid
+    }
+
+    /// Whether no job told of it.
+    pub(super) fn is_push(&self) -> bool {
+        !self.properties.contains_key(super::PIECE)
     }
 }
 

@@ -20,9 +20,9 @@ const ANSWER_MAX: usize = 32 << 20;
 const PAGE: usize = 500;
 /// Among how many changes of a revision, the oldest ones, its push is looked for.
 const CHANGES: usize = 100;
-/// The properties that say who asked for something: of what is forced (Buildbot manual, "Properties"), and of what follows
-/// from a change that `buildbot/self_serve.py` told of.
-const ASKED_BY: [&str; 2] = ["owner", "requester"];
+/// The property that says who asked for something: of what is forced (Buildbot manual, "Properties"), and of what
+/// `buildbot/self_serve` has made of a change that a job told of.
+const ASKED_BY: &str = "owner";
 
 /// How a master is reached.
 #[derive(Debug, Clone)]
@@ -278,24 +278,28 @@ impl Buildbot {
         let set = self.set(found.buildsetid).await?;
         let stamp = set.source().cloned();
         let mut request = self.whole(found, Some(set)).await?;
-        let is_asked_for = ASKED_BY.iter().any(|name| request.properties.contains_key(*name));
+        let is_asked_for = request.properties.contains_key(ASKED_BY);
         if let Some(stamp) = stamp.filter(|_| !is_asked_for) {
-            request.author = self.author(&stamp).await?;
+            request.author = self.author(&stamp, request.submitted).await?;
         }
         Ok(request)
     }
 
-    /// Who pushed a source, as far as the master knows. All changes of a revision share one source: what jobs tell of it does
-    /// not count, for what follows from that says itself who asked for it.
-    async fn author(&self, stamp: &answers::Stamp) -> Result<Option<String>, BackendError> {
+    /// Who pushed a source, as far as the master knows. All changes of a revision share one source: who told of it by a job, as
+    /// the last one before this moment, counts only where nobody pushed it, for what is made of that says itself who asked.
+    async fn author(&self, stamp: &answers::Stamp, submitted: i64) -> Result<Option<String>, BackendError> {
         let Some(revision) = &stamp.revision else { return Ok(None) };
         let mut pairs = vec![("order", "changeid"), ("revision", revision)];
         pairs.extend(stamp.branch.as_deref().map(|branch| ("branch", branch)));
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let path = format!("changes?{query}");
-        let changes: Vec<answers::Change> = self.page(&path, "changes", CHANGES).await?;
-        let push = changes.into_iter().find(|change| change.is_push_of(stamp));
-        Ok(push.map(|push| push.author).filter(|author| !author.is_empty()))
+        let mut changes: Vec<answers::Change> = self.page(&path, "changes", CHANGES).await?;
+        // A master takes the first of them in that order, and tells them in the opposite one.
+        changes.sort_unstable_by_key(|change| change.changeid);
+        let of_it = || changes.iter().filter(|change| change.is_of(stamp));
+        let told = || of_it().rfind(|change| change.when_timestamp <= submitted);
+        let of = of_it().find(|change| change.is_push()).or_else(told);
+        Ok(of.map(|change| change.author.clone()).filter(|author| !author.is_empty()))
     }
 
     /// A build with its builder's name.

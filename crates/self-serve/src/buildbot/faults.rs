@@ -1,7 +1,7 @@
 //! Which faults of a master pass.
 //!
 //! A master answers 500 to whatever goes wrong in it, with the error as Python writes it: that its database is away, and
-//! likewise that something it was asked for is not there. `buildbot/self_serve.py` says by a 400 what cannot be done; here is
+//! likewise that something it was asked for is not there. `buildbot/self_serve` says by a 400 what cannot be done; here is
 //! what Buildbot itself cannot do, now or later.
 
 use buildhub_http::StatusCode;
@@ -14,7 +14,7 @@ const LASTING: [&str; 4] = [
     "NotClaimedError",
     // A text that its database has room for.
     "value for column",
-    // A piece that another store started, as the first version of `buildbot/self_serve.py` says it.
+    // A piece that another store started, as the first version of `buildbot/self_serve` says it.
     "is known here as another's",
 ];
 /// A priority cannot be changed, in Buildbot 4.1 to 4.3 without the repair.
@@ -26,7 +26,7 @@ pub(super) fn is_passing(status: StatusCode, reason: &str) -> bool {
     is_its_fault && !is_lacking(status, reason) && !LASTING.iter().any(|text| reason.contains(text))
 }
 
-/// Whether it is what a master cannot do without `buildbot/self_serve.py`.
+/// Whether it is what a master cannot do without `buildbot/self_serve`.
 pub(super) fn is_lacking(status: StatusCode, reason: &str) -> bool {
     status == StatusCode::NOT_IMPLEMENTED || status.is_server_error() && reason.contains(UNREPAIRED)
 }

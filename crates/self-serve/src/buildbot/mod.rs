@@ -1,6 +1,6 @@
 //! Buildbot, by its REST API (Buildbot manual, "REST API", version 2).
 //!
-//! A master is steered through the scheduler that `buildbot/self_serve.py` adds to it: each piece of a job is started once,
+//! A master is steered through the scheduler that `buildbot/self_serve` adds to it: each piece of a job is started once,
 //! even by two calls at the same moment. [`Backend::check`] says when it is missing.
 
 mod answers;
@@ -17,9 +17,9 @@ use crate::backend::{Backend, BackendError, Build, Builder, Change, Request, Sta
 pub use calls::{Buildbot, BuildbotSettings};
 pub use session::{Login, LoginError};
 
-/// The scheduler of `buildbot/self_serve.py`, and the least version that it must say it is of.
+/// The scheduler of `buildbot/self_serve`, and the least version that it must say it is of.
 const SCHEDULER: &str = "self-serve";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The property by which it knows a piece of a job again.
 const PIECE: &str = "selfserve_job";
 /// The parameter that says which request is made again.
@@ -155,5 +155,25 @@ impl Backend for Buildbot {
     async fn stop_build(&self, id: u64, reason: &str) -> Result<(), BackendError> {
         let what = format!("stop build {id}");
         self.call(&format!("builds/{id}"), "stop", &json!({ "reason": reason }), &what).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::is_reserved;
+
+    #[test]
+    fn what_the_masters_file_calls_things_is_what_they_are_called_here() {
+        let file = include_str!("../../../../buildbot/self_serve/names.py");
+        let said = |name: &str| file.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap();
+        let quoted = |name: &str| said(name).trim_matches('"').to_owned();
+        assert_eq!(["NAME", "PIECE", "AGAIN"].map(quoted), [SCHEDULER, PIECE, AGAIN]);
+        assert_eq!(
+            said("VERSION").parse(),
+            Ok(VERSION),
+            "self-serve asks for the newest, and says so where it is older"
+        );
+        assert!([PIECE, AGAIN, &format!("{}7", quoted("MADE_OF"))].into_iter().all(is_reserved));
     }
 }

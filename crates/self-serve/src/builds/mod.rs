@@ -189,11 +189,12 @@ impl Build {
     }
 }
 
-/// Who asked for what has these properties: the `owner`, whoever told of a change (`requester`), or its author (`owners`).
-/// Authors are called by their addresses, as those are who sign in.
+/// Who asked for what has these properties: the `owner`, or an author of what it is of (`owners`). That somebody told of a
+/// change (`requester`) says nothing: what is made of the same revision has that property too, also what others pushed. Authors
+/// are called by their addresses, as those are who sign in.
 fn owner(properties: &Map<String, Value>) -> Option<String> {
     let first = |property| properties.get(property).map(|value| value.get(0).unwrap_or(value));
-    let mut people = ["owner", "requester", "owners"].into_iter().filter_map(first).filter_map(Value::as_str);
+    let mut people = ["owner", "owners"].into_iter().filter_map(first).filter_map(Value::as_str);
     people.find(|name| !name.is_empty()).map(|name| address(name).to_owned())
 }
 
@@ -273,7 +274,7 @@ mod tests {
             Request::of(&request, &[]).owner
         };
         assert_eq!(owner_of(json!({ "owners": ["bob <b@example.com>"] })).as_deref(), Some("b@example.com"));
-        assert_eq!(owner_of(json!({ "owners": ["x"], "requester": "carol" })).as_deref(), Some("carol"));
+        assert_eq!(owner_of(json!({ "owners": ["x"], "requester": "carol" })).as_deref(), Some("x"));
         assert_eq!(owner_of(json!({ "owner": "", "owners": [] })), None);
         for (author, owner) in [("dave", "dave"), ("Dave D. <d@example.com>", "d@example.com")] {
             request.author = Some(author.to_owned());

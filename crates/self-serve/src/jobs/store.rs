@@ -43,6 +43,8 @@ pub struct Listed {
     pub jobs: Vec<Job>,
     /// How many records beside them cannot, each with its reason in the log: of another version perhaps.
     pub unreadable: u64,
+    /// The number of the last record of them, also of one that cannot be read.
+    pub last: Option<u64>,
 }
 
 /// Why jobs cannot be read or written.
@@ -200,7 +202,7 @@ impl Jobs {
     pub async fn newest(&self, limit: usize, before: Option<u64>) -> Result<Listed, JobsError> {
         if limit == 0 {
             // For Kinto that would be no limit.
-            return Ok(Listed { jobs: Vec::new(), unreadable: 0 });
+            return Ok(Listed::default());
         }
         let mut query = Query::new().sort(["-number"]).limit(limit);
         if let Some(before) = before {
@@ -276,6 +278,7 @@ impl Jobs {
 fn readable(page: Page<Value>) -> Listed {
     let mut listed = Listed::default();
     for stored in page.entries.into_iter().filter_map(Entry::record) {
+        listed.last = stored.data.get("number").and_then(Value::as_u64).or(listed.last);
         match Job::deserialize(&stored.data) {
             Ok(job) => listed.jobs.push(job),
             Err(error) => {

@@ -6,7 +6,7 @@
 //! heard.
 //!
 //! What can pass (a master that is away, rules that an operator has to mend) makes the message come again; what cannot
-//! (no such builder, a master without `buildbot/self_serve.py`) ends the job with an error that a person understands. What
+//! (no such builder, a master without `buildbot/self_serve`) ends the job with an error that a person understands. What
 //! nobody carries out within a day ends so too.
 
 mod begin;
@@ -30,7 +30,7 @@ use crate::config::{ConfigError, Documents};
 use crate::jobs::{Job, Jobs, JobsError};
 
 pub use message::Message;
-pub use properties::RESERVED;
+pub use properties::is_reserved;
 pub use sweep::Swept;
 
 /// What is left of an invocation's time when work on a job stops, so that what is done can be written.

@@ -7,8 +7,11 @@ use sha2::{Digest as _, Sha256};
 use super::WorkError;
 use crate::jobs::Job;
 
+/// Begins the name of the properties that say of which changes a build is made.
+const MADE_OF: &str = "selfserve_change_";
+
 /// Properties that a build gets from the build system or from its job: nobody gives it others.
-pub const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 21] = [
     "basedir",
     "branch",
     "builddir",
@@ -32,10 +35,18 @@ pub const RESERVED: [&str; 21] = [
     "workername",
 ];
 
+/// Whether a property is one that a build gets from the build system or from its job, and that nobody gives it.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with(MADE_OF)
+}
+
 /// What a request asked for has when it is made again: all but what is of the first.
 pub(super) fn copied(properties: &Map<String, Value>) -> Map<String, Value> {
-    let own = |name: &str| RESERVED.contains(&name);
-    properties.iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    properties
+        .iter()
+        .filter(|(name, _)| !is_reserved(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// What new builds have: when they were asked for as their `buildid`, and a number that no other has. The same of a job
@@ -58,7 +69,7 @@ pub(super) fn asked(
     properties: &Map<String, Value>,
     files: &[String],
 ) -> Result<Map<String, Value>, WorkError> {
-    if let Some(name) = properties.keys().find(|name| RESERVED.contains(&name.as_str())) {
+    if let Some(name) = properties.keys().find(|name| is_reserved(name)) {
         return Err(WorkError::Reserved(name.clone()));
     }
     let mut given = fresh(job);
@@ -84,7 +95,7 @@ mod tests {
         let properties = json!({ "buildid": "1", "x": [1] });
         let all = asked(&job, properties.as_object().unwrap(), &["a.txt".to_owned()]).unwrap();
         assert_eq!((&all["buildid"], &all["x"], &all["files"]), (&json!("1"), &json!([1]), &json!(["a.txt"])));
-        for name in RESERVED {
+        for name in RESERVED.into_iter().chain(["selfserve_change_12"]) {
             let properties = Map::from_iter([(name.to_owned(), json!("mine"))]);
             assert!(matches!(asked(&job, &properties, &[]), Err(WorkError::Reserved(_))), "{name}");
             assert!(copied(&properties).is_empty(), "{name}");

@@ -61,7 +61,7 @@ impl Agent {
     }
 
     async fn sweep_jobs(&self, now: i64, deadline: Deadline, swept: &mut Swept) -> Result<(), WorkError> {
-        let Listed { jobs, unreadable } = self.jobs.open(TURN).await?;
+        let Listed { jobs, unreadable, .. } = self.jobs.open(TURN).await?;
         swept.faults += unreadable;
         for job in jobs {
             if deadline.is_within(LEAST) {

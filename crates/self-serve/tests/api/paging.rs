@@ -7,11 +7,12 @@ use crate::support::site::{Site, parts, settings};
 use buildhub_core::Deadline;
 use buildhub_core::web::header::{ACCEPT, LINK, LOCATION};
 use buildhub_core::web::{Method, Response};
+use buildhub_kinto::Condition;
 use buildhub_self_serve::action::Action;
 use buildhub_self_serve::api::Api;
 use buildhub_testkit::buildbot::Settings;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The day that all of it was on.
 const DAY: &str = "2026-01-02";
@@ -194,6 +195,19 @@ async fn pages(site: &Site, builds: &BTreeSet<u64>, pending: &BTreeSet<u64>) {
     }
 }
 
+/// One that this version cannot read is passed over, and does not end the list.
+async fn unreadable_jobs(site: &Site) {
+    let records = site.world.client.collection("self-serve", "jobs").unwrap();
+    for number in [4_u64, 5] {
+        let strange = json!({ "number": number, "action": "clobber", "what": {}, "who": "bob", "when": 1 });
+        let _stored = records.put(&number.to_string(), &strange, Condition::None).await.unwrap();
+    }
+    let others: BTreeSet<u64> = [1, 2, 3, 6, 7].into();
+    for num in [1, 2, 3, 7] {
+        assert_eq!(seen(site, &format!("/self-serve/jobs?num={num}"), "", "id", num).await, others, "{num}");
+    }
+}
+
 async fn jobs(site: &Site) {
     for _ in 0..7 {
         let (branch, revision) = ("try".to_owned(), REVISION.parse().unwrap());
@@ -208,6 +222,7 @@ async fn jobs(site: &Site) {
     assert_eq!(seen(site, "/self-serve/jobs?num=2&offset=2", "", "id", 2).await, from);
     let answers = followed(site, "/self-serve/jobs?format=json&num=4", "text/html").await;
     assert!(answers.iter().all(|answer| answer.text().starts_with('[')), "a link says which format");
+    unreadable_jobs(site).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

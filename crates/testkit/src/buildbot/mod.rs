@@ -35,7 +35,7 @@ const FILES: [(&str, &str); 2] =
 /// What every worker is made of.
 const WORKER: &str = include_str!("worker.tac");
 /// What self-serve needs of a master, below the repository's root.
-const SELF_SERVE: &str = "buildbot/self_serve.py";
+const SELF_SERVE: &str = "buildbot/self_serve";
 
 /// A release of Buildbot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,7 +71,7 @@ pub struct Settings {
     /// Whether requests for the same are collapsed, as Buildbot does where it is not told otherwise.
     pub collapse: bool,
     /// Whether there are more schedulers of what is pushed to `try`: one that makes nightlies of it when it has been quiet for
-    /// some seconds, and one that makes nothing of it.
+    /// a second (`try-quiet`), and one that makes nothing of it.
     pub more_schedulers: bool,
     /// A builder that self-serve may not start.
     pub left_out: Option<String>,
@@ -182,7 +182,35 @@ impl Buildbot {
         let program = root().join(self.settings.release.folder()).join("bin/python");
         let mut command = Command::new(program);
         command.args(["-c", SCRIPT, sql]).current_dir(self.folder.path().join("master"));
-        run(&mut command, "change Buildbot's database").await
+        run(&mut command, "change Buildbot's database").await.map(drop)
+    }
+
+    /// What a question to the master's database comes to, which is a number.
+    pub async fn number(&self, sql: &str) -> Result<i64, ServerError> {
+        const SCRIPT: &str = "import sqlite3, sys; \
+            print(sqlite3.connect('state.sqlite', timeout=30).execute(sys.argv[1]).fetchone()[0])";
+        let mut command = Command::new(root().join(self.settings.release.folder()).join("bin/python"));
+        command.args(["-c", SCRIPT, sql]).current_dir(self.folder.path().join("master"));
+        let what = "ask Buildbot's database";
+        let answer = run(&mut command, what).await?;
+        answer.trim().parse().map_err(|error| ServerError::io(what)(std::io::Error::other(error)))
+    }
+
+    /// Has the master read its configuration again, and waits until it does so. It goes on when a test lets it.
+    pub async fn hold_configuration(&mut self) -> Result<(), ServerError> {
+        let read = self.gate("configuration.read");
+        if read.exists() {
+            self.release("configuration.read")?;
+        }
+        self.hold("configuration")?;
+        let Some(master) = &mut self.master else { return Ok(()) };
+        master.send("HUP").await?;
+        master.until(START, async || read.exists()).await
+    }
+
+    /// It reads on.
+    pub fn release_configuration(&self) -> Result<(), ServerError> {
+        self.release("configuration")
     }
 
     /// From now on no build of this builder ends.
@@ -198,6 +226,17 @@ impl Buildbot {
     /// From now on the scheduler of what is pushed to a branch makes nothing of it.
     pub fn hold_changes(&self, branch: &str) -> Result<(), ServerError> {
         self.hold_start(&format!("{branch}-changes"))
+    }
+
+    /// From now on the scheduler that waits for quiet does not find it for what comes, before the master is started again after
+    /// [`Self::release_quiet`].
+    pub fn hold_quiet(&self) -> Result<(), ServerError> {
+        self.hold_start("try-quiet")
+    }
+
+    /// It finds quiet again.
+    pub fn release_quiet(&self) -> Result<(), ServerError> {
+        self.release_start("try-quiet")
     }
 
     /// It makes of it what it does.
@@ -265,26 +304,32 @@ async fn prepare(settings: &Settings, folder: &Path, ports: (u16, u16)) -> Resul
     let write = |path: PathBuf, text: &[u8]| {
         std::fs::write(&path, text).map_err(ServerError::io(format!("write {}", path.display())))
     };
-    for name in ["master", "worker/info", "gates"] {
+    for name in ["master/self_serve", "worker/info", "gates"] {
         std::fs::create_dir_all(folder.join(name)).map_err(ServerError::io("make a folder"))?;
     }
     for (name, text) in FILES {
         write(folder.join("master").join(name), text.as_bytes())?;
     }
-    let snippet = std::fs::read(root().join(SELF_SERVE)).map_err(ServerError::io("read buildbot/self_serve.py"))?;
-    write(folder.join("master/self_serve.py"), &snippet)?;
+    for entry in std::fs::read_dir(root().join(SELF_SERVE)).map_err(ServerError::io("list buildbot/self_serve"))? {
+        let path = entry.map_err(ServerError::io("list buildbot/self_serve"))?.path();
+        if let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|kind| kind == "py")) {
+            let text = std::fs::read(&path).map_err(ServerError::io("read buildbot/self_serve"))?;
+            write(folder.join("master/self_serve").join(name), &text)?;
+        }
+    }
     write(folder.join("worker/buildbot.tac"), WORKER.as_bytes())?;
     let program = root().join(settings.release.folder()).join("bin/buildbot");
     let mut command = Command::new(program);
     environment(command.args(["upgrade-master", "-q", "."]), settings, folder, ports)
         .current_dir(folder.join("master"));
-    run(&mut command, "make Buildbot's database").await
+    run(&mut command, "make Buildbot's database").await.map(drop)
 }
 
-async fn run(command: &mut Command, what: &'static str) -> Result<(), ServerError> {
+/// Runs a command to its end, and answers what it prints.
+async fn run(command: &mut Command, what: &'static str) -> Result<String, ServerError> {
     let output = command.output().await.map_err(ServerError::io(what))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let reason = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     Err(ServerError::Io { what: what.into(), source: std::io::Error::other(reason) })

@@ -34,7 +34,7 @@ impl Database {
     }
 
     pub(super) async fn stop(&mut self) -> Result<(), ServerError> {
-        self.process.signal("INT").await
+        self.process.end_by("INT").await
     }
 
     pub(super) async fn restart(&mut self) -> Result<(), ServerError> {

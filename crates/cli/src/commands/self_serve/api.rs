@@ -13,6 +13,8 @@ use crate::CommandError;
 const LIMIT: usize = 64 << 20;
 /// The most answers of one list: of a hundred times a thousand builds nobody reads the last.
 const PAGES_MAX: usize = 100;
+/// How many of a list one answer has at most.
+const PAGE: usize = 1000;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A self-serve.
@@ -82,19 +84,24 @@ impl Api {
         Ok(self.page(&self.url(path)).await?.0)
     }
 
-    /// Reads a list to its end, whichever number of answers it is told in.
-    pub(super) async fn all(&self, path: &Path) -> Result<Value, SelfServeError> {
-        let first = self.url(path);
+    /// Reads lists to their ends, whichever number of answers they are told in, or so many of each; and whether there may
+    /// be more.
+    pub(super) async fn all(&self, path: Path, limit: Option<usize>) -> Result<(Value, bool), SelfServeError> {
+        let pages = limit.map_or(PAGES_MAX, |limit| limit.div_ceil(PAGE));
+        let each = limit.map(|limit| limit.div_ceil(pages.max(1)).to_string());
+        let first = self.url(&path.with("num", each.as_deref()));
         let (mut found, mut next) = self.page(&first).await?;
-        for _ in 1..PAGES_MAX {
-            let Some(url) = next else { return Ok(found) };
+        for _ in 1..pages {
+            let Some(url) = next else { return Ok((found, false)) };
             let (more, following) = self.page(&url).await?;
             append(&mut found, more);
             next = following;
         }
         match next {
-            Some(_) => Err(strange(&first, format!("the list does not end within {PAGES_MAX} answers"))),
-            None => Ok(found),
+            Some(_) if limit.is_none() => {
+                Err(strange(&first, format!("the list does not end within {PAGES_MAX} answers; see --limit")))
+            }
+            more => Ok((found, more.is_some())),
         }
     }
 

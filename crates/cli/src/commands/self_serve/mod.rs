@@ -5,6 +5,7 @@ mod follow;
 mod show;
 mod wish;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use buildhub_core::{SettingError, Variables};
@@ -14,6 +15,9 @@ use serde_json::Value;
 
 use crate::CommandError;
 use api::{Api, Path};
+
+/// How many of a person's builds are read where it is not said: some have asked for builds for years.
+const OF_A_PERSON: usize = 1000;
 
 /// Why self-serve's answer is none.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +70,21 @@ pub(crate) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
         return follow::told(&api, job, matches).await;
     }
     let question = question(name, matches);
-    // How many jobs, and how many of the newest builds, is said, or is few.
-    let found = if name == "builds" { api.all(&question).await? } else { api.get(&question).await? };
+    let found = if name == "builds" { builds(&api, question, matches).await? } else { api.get(&question).await? };
     show::show(name, &found, matches.get_flag("json")).map_err(CommandError::Output)?;
     Ok(name != "is-done" || found.get("job_complete").and_then(Value::as_bool) == Some(true))
+}
+
+/// All builds of a day or a revision, and as many of somebody's as are few, unless it is said how many.
+async fn builds(api: &Api, question: Path, matches: &ArgMatches) -> Result<Value, CommandError> {
+    let said = matches.get_one::<u64>("limit").and_then(|limit| usize::try_from(*limit).ok());
+    let limit = said.or_else(|| matches.contains_id("user").then_some(OF_A_PERSON));
+    let (found, is_more) = api.all(question, limit).await?;
+    if let Some(limit) = limit.filter(|_| is_more) {
+        let note = format!("These are the newest {limit} of each kind; there may be more: --limit NUMBER");
+        writeln!(std::io::stderr(), "{note}").map_err(CommandError::Output)?;
+    }
+    Ok(found)
 }
 
 /// Where the answer to a question is.

@@ -17,6 +17,10 @@ const SWEEP: Duration = Duration::from_mins(1);
 /// sweep of the next one finds it.
 const STOPPING: Duration = Duration::from_secs(10);
 
+/// How often in a row a message is tried. Then what is behind it in its group is next, and a sweep sends it again, as where
+/// Amazon SQS would have laid it to the dead letters.
+const TRIES: u32 = 5;
+
 /// Workers and sweeps, until they are stopped.
 pub(super) struct Workers {
     running: JoinSet<()>,
@@ -24,6 +28,7 @@ pub(super) struct Workers {
 }
 
 /// What a worker made of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Made {
     /// It is done with, or will never be.
     Done,
@@ -36,7 +41,8 @@ impl Workers {
         Self { running: JoinSet::new(), stop: watch::channel(false).0 }
     }
 
-    /// A worker: one message after the other. Whoever handles one that breaks it has a log of it, and the message comes again.
+    /// A worker: one message after the other. Whoever handles one that breaks it has a log of it, and the message comes again,
+    /// [some times](TRIES).
     pub(super) fn work<F>(&mut self, queue: Arc<MemoryQueue>, handle: impl Fn(Delivery) -> F + Send + 'static)
     where
         F: Future<Output = Made> + Send,
@@ -49,11 +55,13 @@ impl Workers {
                     _ = stopped.wait_for(|is| *is) => return,
                     delivery = queue.receive() => delivery,
                 };
-                match AssertUnwindSafe(handle(delivery.clone())).catch_unwind().await {
-                    Ok(Made::Done) => queue.remove(&delivery),
-                    Ok(Made::Again) => {}
+                let made = AssertUnwindSafe(handle(delivery.clone())).catch_unwind().await.unwrap_or_else(|_| {
                     // It is in the log and reported by now, and is tried again as after a crash.
-                    Err(_) => tracing::error!(body = delivery.body, "a worker broke; its message comes again"),
+                    tracing::error!(body = delivery.body, "a worker broke; its message comes again");
+                    Made::Again
+                });
+                if made == Made::Done || delivery.receives >= TRIES {
+                    queue.remove(&delivery);
                 }
             }
         });
@@ -89,5 +97,40 @@ impl Workers {
         let _ = self.stop.send(true);
         let all = async { while self.running.join_next().await.is_some() {} };
         tokio::time::timeout(STOPPING, all).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use buildhub_core::queue::{Outgoing, Queue as _};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_fails_again_and_again_keeps_what_is_behind_it_only_for_some_times() {
+        let queue = Arc::new(MemoryQueue::new(10, Duration::from_secs(30)));
+        let (said, mut heard) = mpsc::unbounded_channel();
+        let mut workers = Workers::new();
+        workers.work(Arc::clone(&queue), move |delivery| {
+            let said = said.clone();
+            async move {
+                said.send(delivery.body.clone()).unwrap();
+                match delivery.body.as_str() {
+                    "fails" => Made::Again,
+                    "breaks" => panic!("it breaks"),
+                    _ => Made::Done,
+                }
+            }
+        });
+        let of = |body: &str| Outgoing { body: body.to_owned(), group: Some("x".to_owned()), ..Outgoing::default() };
+        queue.send(vec![of("fails"), of("breaks"), of("works")]).await.unwrap();
+        let mut all = Vec::new();
+        for _ in 0..11 {
+            all.push(heard.recv().await.unwrap());
+        }
+        assert_eq!(all, [["fails"; 5].as_slice(), &["breaks"; 5], &["works"]].concat());
+        assert!(workers.stop().await);
+        assert!(queue.is_empty());
     }
 }

@@ -55,7 +55,7 @@ fn the_same_again_changes_nothing_whenever_it_comes() {
 }
 
 #[test]
-fn who_resolved_earlier_and_comes_later_takes_no_label_back() {
+fn who_resolved_earlier_and_comes_later_takes_no_label_from_who_published_meanwhile() {
     let labels = [label("central")];
     let newer = Index::empty().with(&build("b", 2), Some(&claim("linux", &labels, 20)), at(21)).unwrap();
     let late = newer.with(&build("a", 1), Some(&claim("linux", &labels, 10)), at(30)).unwrap();
