@@ -79,6 +79,11 @@ async fn answer(folder: &Path, variables: &[(String, String)], args: &[&str]) ->
 
 /// A root with a program and the libraries it needs, as a builder would upload it.
 fn root(version: &str) -> Vec<u8> {
+    root_with(version, &[])
+}
+
+/// The same, with more files.
+fn root_with(version: &str, more: &[&str]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     tar.follow_symlinks(true);
     let folder = |path: &str, tar: &mut tar::Builder<Vec<u8>>| {
@@ -107,6 +112,9 @@ fn root(version: &str) -> Vec<u8> {
     text("./etc/version", version);
     text("./etc/yum.repos.d/builds.repo", "[builds]\nbaseurl=http://10.0.0.1/\nenabled=1\n");
     text("./opt/ndk/secret", "not to be passed on");
+    for path in more {
+        text(path, "more");
+    }
     tar.into_inner().unwrap()
 }
 
@@ -165,6 +173,30 @@ async fn told_by_bill_and_image(out: &Path, build: &Value) -> [String; 2] {
     [&bill["creationInfo"]["created"], &config["created"]].map(|created| created.as_str().unwrap().to_owned())
 }
 
+/// The image, from where it is published into a folder that container tools read; and nothing that is not what it is called.
+async fn image_is_fetched(folder: &Path, ours: &[(String, String)]) {
+    let args = ["fetch", "central/linux64/firefox", "--image", "--json", "--output"];
+    let fetched = answer(folder, ours, &[&args[..], &["image"]].concat()).await;
+    assert_eq!((&fetched["unpacked"], &fetched["path"]), (&json!(false), &json!("image")), "{fetched}");
+    let mut umoci = Command::new("umoci");
+    umoci.args(["unpack", "--rootless", "--image", "image:latest", "bundle"]).current_dir(folder);
+    run_to_end(&mut umoci).await;
+    assert_eq!(std::fs::read_to_string(folder.join("bundle/rootfs/etc/version")).unwrap(), "second");
+
+    let layer = std::fs::read_dir(folder.join("image/blobs/sha256")).unwrap().map(Result::unwrap);
+    let layer = layer.max_by_key(|entry| entry.metadata().unwrap().len()).unwrap().file_name();
+    let shown = answer(folder, ours, &["show", "central/linux64/firefox", "--json"]).await;
+    let published = folder.join("out/oci").join(shown["lock"].as_str().unwrap()).join("blobs/sha256").join(&layer);
+    let mut bytes = std::fs::read(&published).unwrap();
+    let whole = bytes.clone();
+    bytes[1000] ^= 1;
+    std::fs::write(&published, bytes).unwrap();
+    let output = run(env(folder, ours, &[&args[..], &["damaged"]].concat())).await;
+    assert!(said(&output).contains("is not what its digest says"), "{}", said(&output));
+    assert!(!folder.join("damaged/index.json").exists() && !folder.join("damaged/blobs/sha256").join(&layer).exists());
+    std::fs::write(&published, whole).unwrap();
+}
+
 #[tokio::test]
 async fn what_the_command_builds_into_a_folder_is_fetched_unpacked_entered_compared_and_verified() {
     let work = written(&[
@@ -207,6 +239,7 @@ async fn what_the_command_builds_into_a_folder_is_fetched_unpacked_entered_compa
 
     let fetched = answer(folder, &ours, &["fetch", "--branch", "central", "--output", "root", "--json"]).await;
     assert_eq!(fetched["unpacked"], true);
+    image_is_fetched(folder, &ours).await;
     let unpacked = folder.join("root");
     assert_eq!(std::fs::read_to_string(unpacked.join("etc/version")).unwrap(), "second");
     assert!(!unpacked.join("opt/ndk").exists(), "what may not be passed on is not there");
@@ -497,7 +530,7 @@ async fn the_samples_are_one_that_is_planned_a_message_about_it_and_one_of_its_o
     let cloud = Cloud::new(&[]).await;
     cloud.put("linux64.toml", definition("roots/a.tar", &["central"])).await;
     cloud.put("roots/a.tar", root("a")).await;
-    cloud.put("roots/reproduce-1234567.tar.zst", root("b")).await;
+    cloud.put("roots/reproduce-1234567.tar.zst", root_with("b", &["./builds/tokens/key"])).await;
     let invoke = async |sample: &str| cloud.function.invoke(&serde_json::from_str(sample).unwrap()).await.unwrap();
     let one = invoke(include_str!("../events/mock-env-publisher/one.json")).await;
     assert_eq!((&one["built"], &one["changed"]), (&json!(true), &json!(true)), "{one}");
@@ -556,6 +589,8 @@ async fn an_environment_of_hundreds_of_packages_is_made_in_the_memory_and_on_the
     // What the template states, or as little as will do.
     let stated = (default_of("EnvironmentsMemory"), default_of("EnvironmentsStorage"));
     let (memory, disk) = if is_real { stated } else { (400, megabytes * 14 / 10 + 4) };
+    // What it may take, however much there is; each thread compresses a block of its own.
+    let (most_of_memory, most_of_disk) = (if is_real { 800 } else { memory }, megabytes * 14 / 10 + 4);
     let packages = 320;
     let workshop = large_repository(packages, megabytes * 1_000_000).unwrap();
     let site = ArchiveSite::start(Content::folder(workshop.packages())).await.unwrap();
@@ -605,8 +640,8 @@ async fn an_environment_of_hundreds_of_packages_is_made_in_the_memory_and_on_the
     println!("{} bytes of {packages} packages in {took:?}", answer["size"]);
     println!("memory {most_memory} MiB of {memory}, disk {} MiB of {disk}", most_disk >> 20);
     assert!(answer["size"].as_u64().unwrap() > megabytes * 200_000, "{answer}");
-    assert!(most_memory <= memory, "{most_memory} MiB of memory");
-    assert!(most_disk > megabytes * 1_000_000 && most_disk <= disk << 20, "{most_disk} bytes of disk");
+    assert!(most_memory <= most_of_memory, "{most_memory} MiB of memory");
+    assert!(most_disk > megabytes * 1_000_000 && most_disk <= most_of_disk << 20, "{most_disk} bytes of disk");
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "nothing is left");
     let licences = cloud.moto.get_object(BUCKET, &format!("public/{}", answer["licences"].as_str().unwrap())).await;
     let licences: Value = serde_json::from_str(&licences.unwrap()).unwrap();

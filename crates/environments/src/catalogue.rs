@@ -100,6 +100,10 @@ impl<'a> Catalogue<'a> {
         Self { places, base }
     }
 
+    pub(crate) fn places(&self) -> &Places {
+        self.places
+    }
+
     /// Where something of it is.
     pub fn address(&self, key: &str) -> Address {
         self.base.join(key)

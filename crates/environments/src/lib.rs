@@ -46,6 +46,7 @@ pub mod decompress;
 pub mod definition;
 pub mod digest;
 pub mod evr;
+pub mod image;
 pub mod keys;
 pub mod legal;
 pub mod lock;

@@ -238,7 +238,7 @@ fn what_is_excluded_is_gone_and_counted_and_not_there_by_another_name() {
         .file("opt/sdk2", b"x")
         .end();
     let mut identity = identity();
-    identity.excludes = vec![exclude("/opt/sdk"), exclude("/etc/nothing")];
+    identity.excludes = vec![exclude("/opt/sdk"), exclude("/opt/sdk/key")];
     let (root, spool) = read(&tar, &identity).unwrap();
     assert_eq!(paths(&root), ["/", "/opt", "/opt/sdk2", "/usr", "/usr/a"]);
     assert_eq!(
@@ -255,6 +255,10 @@ fn what_is_excluded_is_gone_and_counted_and_not_there_by_another_name() {
         let error = read(&tar.end(), &identity).map(drop).unwrap_err().to_string();
         assert!(error.contains("are one file, of which the definition excludes only one"), "{error}");
     }
+    // What is not there cannot be left out.
+    identity.excludes = vec![exclude("/opt/sdk"), exclude("/etc/nothing")];
+    let error = read(&tar, &identity).map(drop).unwrap_err().to_string();
+    assert!(error.contains("the exclusion of /etc/nothing excludes nothing"), "{error}");
     // Both excluded is fine, in one rule or in two.
     let both =
         Tar::default().file("opt/sdk/key", b"secret").link("etc/nothing", b'1', "opt/sdk/key").file("usr/a", b"x");
@@ -268,9 +272,24 @@ fn a_rule_that_goes_through_a_link_is_an_error_and_not_a_rule_for_nothing() {
     identity.excludes = vec![exclude("/lib/secret")];
     let error = read(&tar, &identity).map(drop).unwrap_err().to_string();
     assert!(error.contains("/lib is a link to usr/lib; name the path that it leads to"), "{error}");
-    // The link itself may be excluded.
+    // Nor is the link alone.
     identity.excludes = vec![exclude("/lib")];
-    assert_eq!(paths(&read(&tar, &identity).unwrap().0), ["/", "/usr", "/usr/lib", "/usr/lib/secret"]);
+    let error = read(&tar, &identity).map(drop).unwrap_err().to_string();
+    assert!(error.contains("excludes only a link: what it leads to, /usr/lib, would stay"), "{error}");
+    for (from, to) in [("opt/ndk", "/data/ndk"), ("opt/ndk", "../data/ndk"), ("opt/ndk", "/here/ndk")] {
+        let tar =
+            Tar::default().link("here", b'2', "data").link(from, b'2', to).file("data/ndk/key", b"x").file("a", b"x");
+        let tar = tar.folder("data/ndk").end();
+        identity.excludes = vec![exclude("/opt/ndk")];
+        let error = read(&tar, &identity).map(drop).unwrap_err().to_string();
+        assert!(error.contains("what it leads to, /data/ndk, would stay"), "{to}: {error}");
+        identity.excludes.push(exclude("/data/ndk"));
+        assert_eq!(paths(&read(&tar, &identity).unwrap().0), ["/", "/a", "/here"], "{to}");
+    }
+    // A link to a file, or to nothing, is no more than it says.
+    let tar = Tar::default().link("lib", b'2', "nowhere").link("b", b'2', "/a").file("a", b"x").end();
+    identity.excludes = vec![exclude("/lib"), exclude("/b")];
+    assert_eq!(paths(&read(&tar, &identity).unwrap().0), ["/", "/a"]);
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub enum IdentityError {
     /// The token is none of the proxy's.
     #[error("the token in {HEADER} is not accepted: {0}")]
     Token(#[from] TokenError),
+    /// An address that may be another's.
+    #[error("the address is not confirmed (the claim \"email_verified\"): confirm it where you sign in")]
+    Unconfirmed,
     /// What names somebody is no name.
     #[error("the claim {claim:?} is no name: it is text of 1 to {NAME_MAX} bytes without control characters")]
     Name {
@@ -72,6 +75,7 @@ impl IdentitySource {
             Self::Claims(claims) => {
                 let Some(name) = request.claims.get(&claims.name) else { return Ok(None) };
                 let groups = request.claims.get(&claims.groups).map_or_else(BTreeSet::new, |text| listed(text));
+                claims.confirmed(|claim| request.claims.get(claim).is_none_or(|said| said == "true"))?;
                 claims.person(name, groups).map(Some)
             }
             Self::Proxy { secret, claims } => {
@@ -79,6 +83,9 @@ impl IdentitySource {
                 let bearer = || request.header(&AUTHORIZATION)?.strip_prefix("Bearer ").map(str::trim);
                 let Some(token) = request.header(&HEADER).or_else(bearer) else { return Ok(None) };
                 let told = token::verify(token, secret, now)?;
+                claims.confirmed(|claim| {
+                    told.get(claim).is_none_or(|said| *said == Value::Bool(true) || *said == "true")
+                })?;
                 let name = told.get(&claims.name).and_then(Value::as_str).unwrap_or_default();
                 claims.person(name, told.get(&claims.groups).map(groups).unwrap_or_default()).map(Some)
             }
@@ -87,6 +94,12 @@ impl IdentitySource {
 }
 
 impl Claims {
+    /// Refuses an address of which whoever told it says that it is not known to be theirs (`email_verified`, `OpenID` Connect
+    /// Core 1.0, section 5.1): anybody may have said it.
+    fn confirmed(&self, is_so: impl Fn(&str) -> bool) -> Result<(), IdentityError> {
+        if self.name == "email" && !is_so("email_verified") { Err(IdentityError::Unconfirmed) } else { Ok(()) }
+    }
+
     fn person(&self, name: &str, groups: BTreeSet<String>) -> Result<Person, IdentityError> {
         let is_name = (1..=NAME_MAX).contains(&name.len()) && !name.contains(char::is_control);
         if !is_name {
@@ -124,6 +137,23 @@ mod tests {
 
     fn claims() -> Claims {
         Claims { name: "email".to_owned(), groups: "groups".to_owned() }
+    }
+
+    #[test]
+    fn an_address_that_is_not_confirmed_names_nobody() {
+        let now = Timestamp::UNIX_EPOCH;
+        let of = |name: &str, verified: &str| {
+            let mut request = Request::get("/self-serve");
+            request.claims.insert(name.to_owned(), "alice@example.com".to_owned());
+            request.claims.insert("email_verified".to_owned(), verified.to_owned());
+            IdentitySource::Claims(Claims { name: name.to_owned(), ..claims() }).person(&request, now)
+        };
+        assert!(matches!(of("email", "true"), Ok(Some(_))));
+        assert_eq!(
+            [of("email", "false"), of("email", "")],
+            [Err(IdentityError::Unconfirmed), Err(IdentityError::Unconfirmed)]
+        );
+        assert!(matches!(of("sub", "false"), Ok(Some(_))), "it is said of the address alone");
     }
 
     #[test]

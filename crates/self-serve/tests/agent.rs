@@ -450,6 +450,23 @@ async fn an_agent_that_dies_at_any_step_is_followed_by_one_that_ends_and_moves_w
     assert!(!over(bystander).await, "what nobody asked about is left alone");
 }
 
+/// The first one's message was lost, and is sent again when the second one is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_priorities_the_one_that_was_asked_for_last_stays_whichever_message_comes_last() {
+    let world = World::start(Settings { builds: 1, ..Settings::default() }).await;
+    world.master.hold(BUILDER).unwrap();
+    world.build_of(request(&world, 1).await).await;
+    let waits = request(&world, 2).await;
+    let first = world.ask(Action::Reprioritize { brid: waits, priority: 5 }).await;
+    let second = world.ask(Action::Reprioritize { brid: waits, priority: 9 }).await;
+    assert_eq!(said(&world.handle(second.number).await), (false, "Ok"));
+    let late = world.handle(first.number).await;
+    assert_eq!(said(&late), (false, "Request was given another priority later, nothing to do"));
+    assert_eq!(world.backend.request(waits).await.unwrap().unwrap().priority, 9);
+    let third = world.ask(Action::Reprioritize { brid: waits, priority: 1 }).await;
+    assert_eq!(said(&world.handle(third.number).await), (false, "Ok"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_pass_makes_the_message_come_again_and_what_is_lost_is_sent_again_or_given_up() {
     let mut world = World::start(Settings::default()).await;

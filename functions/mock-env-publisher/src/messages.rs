@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use buildhub_core::Deadline;
 use buildhub_core::event::{BatchResponse, Message};
-use buildhub_environments::build::{BuildError, OrderError};
+use buildhub_environments::build::BuildError;
 use futures::FutureExt as _;
 
 use crate::order::{self, Ask};
@@ -64,7 +64,8 @@ fn may_pass(error: &Error) -> bool {
     use buildhub_core::store::StoreErrorKind;
     match error {
         Error::Build(error) => BuildError::is_transient(error),
-        Error::Order(OrderError::Store(error)) | Error::Definitions(error) => error.kind == StoreErrorKind::Transient,
+        Error::Order(error) => error.is_transient(),
+        Error::Definitions(error) => error.kind == StoreErrorKind::Transient,
         _ => false,
     }
 }

@@ -30,6 +30,11 @@ pub(crate) async fn plan(context: &Context) -> Result<Planned, Error> {
                 None => planned.planned.push(key),
                 Some(reason) => drop(planned.refused.insert(key, reason)),
             },
+            // Who gets the message reads it again, and tries for longer.
+            Err(error) if error.is_transient() => {
+                tracing::warn!(definition = key, %error, "a definition cannot be read now; its message is sent all the same");
+                planned.planned.push(key);
+            }
             Err(error) => drop(planned.refused.insert(key, error.to_string())),
         }
     }

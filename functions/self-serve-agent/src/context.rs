@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use buildhub_core::aws::{AwsSettings, Service};
-use buildhub_core::queue::Queues;
+use buildhub_core::queue::{Queues, SharedQueue};
 use buildhub_core::{SettingError, Variables};
 use buildhub_http::HttpError;
 use buildhub_kinto::KintoError;
@@ -22,8 +22,15 @@ pub struct Context {
     connections: Connections,
     queue: String,
     sqs: AwsSettings,
-    agent: OnceCell<Agent>,
+    connected: OnceCell<Connected>,
     initialised: OnceCell<()>,
+}
+
+/// Who does the work, and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) agent: Agent,
+    pub(crate) queue: SharedQueue,
 }
 
 /// Why nothing can be done at all.
@@ -50,13 +57,13 @@ impl Context {
             connections: Connections::from_variables(variables)?,
             queue: queue(variables)?,
             sqs: AwsSettings::from_variables(variables, Service::Sqs)?,
-            agent: OnceCell::new(),
+            connected: OnceCell::new(),
             initialised: OnceCell::new(),
         })
     }
 
-    /// The agent.
-    pub(crate) async fn agent(&self) -> Result<&Agent, ConnectError> {
+    /// The agent, and its queue.
+    pub(crate) async fn connected(&self) -> Result<&Connected, ConnectError> {
         let connect = async || {
             let Connections { store, backend, documents } = self.connections.clone();
             let client = store.client()?;
@@ -64,9 +71,10 @@ impl Context {
             let (backend, documents) = (backend.open()?, Arc::new(documents.open()?));
             let queue = Queues::new(self.sqs.clone()).open(&self.queue).await;
             let refresher = Refresher::new(builds, Arc::clone(&backend));
-            Ok(Agent::new(jobs, refresher, backend, documents, queue))
+            let agent = Agent::new(jobs, refresher, backend, documents, SharedQueue::clone(&queue));
+            Ok(Connected { agent, queue })
         };
-        self.agent.get_or_try_init(connect).await
+        self.connected.get_or_try_init(connect).await
     }
 
     /// Brings the store's bucket, collections and schemas up to date, once.

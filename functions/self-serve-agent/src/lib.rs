@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use context::Connected;
 pub use context::{ConnectError, Context};
 
 /// The function's answer.
@@ -63,12 +64,12 @@ impl From<Error> for lambda_runtime::Diagnostic {
 pub async fn handler(payload: Value, context: &Context, deadline: Deadline) -> Result<Answer, Error> {
     match Envelope::read(&payload)? {
         Envelope::Messages(messages) => {
-            let agent = context.agent().await?;
-            Ok(Answer::Batch(messages::handle(agent, messages, deadline).await))
+            let Connected { agent, queue } = context.connected().await?;
+            Ok(Answer::Batch(messages::handle(agent, queue.as_ref(), messages, deadline).await))
         }
         Envelope::Schedule => {
             context.initialise().await?;
-            let swept = context.agent().await?.sweep(Timestamp::now(), deadline).await?;
+            let swept = context.connected().await?.agent.sweep(Timestamp::now(), deadline).await?;
             tracing::info!(?swept, "swept");
             metrics::of_sweep(&swept, Timestamp::now());
             Ok(Answer::Swept(swept))

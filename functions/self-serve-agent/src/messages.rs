@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use buildhub_core::Deadline;
 use buildhub_core::event::{BatchResponse, Message};
+use buildhub_core::queue::Queue;
 use buildhub_self_serve::work::{self, Agent, Handled};
 use futures::FutureExt as _;
 use futures::future::join_all;
@@ -13,11 +14,19 @@ use jiff::Timestamp;
 
 use crate::metrics::Numbers;
 
+/// How long a message waits that comes again: at first, twice as long each time, and at most.
+const SOON: Duration = Duration::from_secs(10);
+const LATER: Duration = Duration::from_mins(1);
 /// With less time than this nothing more is begun.
 const LEAST: Duration = Duration::from_secs(10);
 
 /// Carries out the jobs that messages name; says which messages must come again.
-pub(crate) async fn handle(agent: &Agent, messages: Vec<Message>, deadline: Deadline) -> BatchResponse {
+pub(crate) async fn handle(
+    agent: &Agent,
+    queue: &dyn Queue,
+    messages: Vec<Message>,
+    deadline: Deadline,
+) -> BatchResponse {
     let mut groups: BTreeMap<Option<String>, Vec<Message>> = BTreeMap::new();
     for message in messages {
         groups.entry(message.group.clone()).or_default().push(message);
@@ -29,23 +38,36 @@ pub(crate) async fn handle(agent: &Agent, messages: Vec<Message>, deadline: Dead
         again.extend(failed);
         numbers.merge(&group);
     }
+    join_all(again.iter().map(|message| again_soon(queue, message))).await;
     numbers.emit(Timestamp::now());
-    again.into_iter().collect()
+    again.into_iter().map(|message| message.id).collect()
+}
+
+/// Has a message come again within seconds, and not when an invocation that died would be over: a master that is started again
+/// is away for seconds.
+async fn again_soon(queue: &dyn Queue, message: &Message) {
+    if message.receipt.is_empty() {
+        return;
+    }
+    let delay = SOON.saturating_mul(1 << message.receives.saturating_sub(1).min(10)).min(LATER);
+    if let Err(error) = queue.again_after(&message.receipt, delay).await {
+        tracing::warn!(message = message.id, %error, "a message comes again only after the queue's own time");
+    }
 }
 
 /// Works on a group until one of its messages is to come again: then those behind it are too, unhandled, for they were
 /// asked for after it (AWS, "Using Lambda with Amazon SQS": FIFO queues and partial batch responses).
-async fn work_on(agent: &Agent, group: Vec<Message>, deadline: Deadline) -> (Vec<String>, Numbers) {
+async fn work_on(agent: &Agent, group: Vec<Message>, deadline: Deadline) -> (Vec<Message>, Numbers) {
     let mut numbers = Numbers::default();
     let mut group = group.into_iter();
     let mut again = Vec::new();
     for message in group.by_ref() {
         if deadline.is_within(LEAST) || !work(agent, &message, deadline, &mut numbers).await {
-            again.push(message.id);
+            again.push(message);
             break;
         }
     }
-    again.extend(group.map(|message| message.id));
+    again.extend(group);
     (again, numbers)
 }
 

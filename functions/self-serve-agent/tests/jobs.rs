@@ -35,7 +35,7 @@ const FREE: &str = "mozilla-central linux64 build";
 /// Requests that are moved, and instances of the function.
 const MOVED: usize = 5;
 const INSTANCES: usize = 3;
-/// Seconds that a message stays unseen which an instance has.
+/// Seconds that a message stays unseen which an instance has; the template's are many, and instances are killed here.
 const VISIBILITY: u32 = 10;
 const SCHEDULE: &str = r#"{"detail-type":"Scheduled Event","source":"aws.scheduler","detail":{}}"#;
 
@@ -56,13 +56,14 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Cloud {
-    async fn start() -> Self {
+    /// With so many seconds that a message stays unseen which an instance has.
+    async fn start(visibility: u32) -> Self {
         // Which collapses requests, as Buildbot does where it is not told otherwise.
         let settings = Settings { builds: HELD.len(), collapse: true, ..Settings::default() };
         let (kinto, master, moto) =
             tokio::join!(KintoServer::start(Storage::Memory), testkit::Buildbot::start(settings), Moto::start());
         let (kinto, master, moto) = (kinto.unwrap(), master.unwrap(), Arc::new(moto.unwrap()));
-        let fifo = QueueSettings { visibility: VISIBILITY, fifo: true, dead_letters: None };
+        let fifo = QueueSettings { visibility, fifo: true, dead_letters: None };
         let queue = moto.create_queue("jobs.fifo", &fifo).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let function = function(&kinto, &master, &moto, &queue, folder.path()).await;
@@ -322,11 +323,42 @@ fn expected(jobs: &[Job]) -> BTreeMap<String, u32> {
     pieces
 }
 
+/// With the template's queue, on which a message stays unseen for twelve minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_was_away_for_seconds_costs_no_more_than_seconds() {
+    let mut cloud = Cloud::start(720).await;
+    let mapping = Mapping { queue: cloud.queue.clone(), batch: 5, concurrency: INSTANCES };
+    let source = EventSource::start(&cloud.moto, &cloud.function, mapping);
+    cloud.master.kill().await.unwrap();
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let action = Action::NewBuildForBuilder {
+            branch: "mozilla-central".to_owned(),
+            revision: revision(1),
+            priority: 0,
+            builder_name: FREE.to_owned(),
+            properties: Map::new(),
+            files: Vec::new(),
+        };
+        let now = jiff::Timestamp::now().as_second();
+        let Asked::New(job) = cloud.jobs.ask(action, "alice", now, None).await.unwrap() else { panic!() };
+        cloud.send(&Message::outgoing(&job, 0)).await;
+        jobs.push(job.number);
+    }
+    until("it is tried", async || cloud.jobs.find(jobs[0]).await.unwrap().and_then(|job| job.trouble)).await;
+    cloud.master.start_again().await.unwrap();
+    for number in jobs {
+        let job = until("it is over", async || cloud.jobs.find(number).await.unwrap().filter(|job| !job.is_open()));
+        assert!(!job.await.complete_data.unwrap().body.errors);
+    }
+    source.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_many_mixed_jobs_is_done_once_whatever_dies_meanwhile() {
     let count = variable("SELF_SERVE_JOBS").map_or(60, |text| text.parse().unwrap());
     let is_peaceful = variable("SELF_SERVE_PEACE").is_some();
-    let mut cloud = Cloud::start().await;
+    let mut cloud = Cloud::start(VISIBILITY).await;
     let before = Before::make(&cloud, count).await;
     let began = Instant::now();
     let mapping = Mapping { queue: cloud.queue.clone(), batch: 10, concurrency: INSTANCES };

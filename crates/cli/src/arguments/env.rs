@@ -102,11 +102,20 @@ fn fetch() -> Command {
                 .help("Keep the archive as a file at PATH instead")
                 .action(ArgAction::SetTrue),
         )
+        .arg(
+            Arg::new("image")
+                .long("image")
+                .help("Fetch the container image instead: the folder PATH is an OCI image layout then")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("no-unpack"),
+        )
         .arg(json())
         .after_help(
             "Owners are kept where this runs as root; else all files are yours.\n\nExamples:\n  \
              sudo buildhub env fetch mozilla-central/linux64/firefox --output root && sudo chroot root\n  \
-             buildhub env fetch --branch mozilla-esr60 --platform linux64 --no-unpack --output esr60.tar.xz",
+             buildhub env fetch --branch mozilla-esr60 --platform linux64 --no-unpack --output esr60.tar.xz\n  \
+             buildhub env fetch mozilla-central/linux64/firefox --image --output image && \
+             skopeo copy oci:image:latest docker-daemon:environment:latest",
         )
 }
 

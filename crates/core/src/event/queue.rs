@@ -10,6 +10,8 @@ use super::{Envelope, EventError, json_in};
 pub struct Message {
     /// Its id: what a [`BatchResponse`] calls it by.
     pub id: String,
+    /// By what the queue knows that it was received, this time; empty where it does not say.
+    pub receipt: String,
     /// The queue's ARN.
     pub queue: String,
     /// How often it was received, this time included; at least 1.
@@ -60,6 +62,8 @@ impl<S: Into<String>> FromIterator<S> for BatchResponse {
 #[serde(rename_all = "camelCase")]
 struct Record {
     message_id: String,
+    #[serde(default)]
+    receipt_handle: String,
     #[serde(default, rename = "eventSourceARN")]
     event_source_arn: String,
     #[serde(default)]
@@ -85,6 +89,7 @@ pub(super) fn message(record: &Value, depth: u8) -> Result<Message, EventError> 
     let receives = record.attributes.approximate_receive_count.parse().unwrap_or(1);
     Ok(Message {
         id: record.message_id,
+        receipt: record.receipt_handle,
         queue: record.event_source_arn,
         receives,
         group: record.attributes.message_group_id,

@@ -137,6 +137,7 @@ fn a_queues_messages_are_read_one_by_one_and_a_bad_one_takes_no_other_with_it() 
     let messages = messages(&batch(&["{", &good, &test, "7", &batch(&[&good]).to_string()]));
     let first = Message {
         id: "m0".into(),
+        receipt: "r".into(),
         queue: "arn:aws:sqs:us-east-1:123456789012:builds".into(),
         receives: 3,
         group: None,

@@ -55,6 +55,12 @@ pub trait Queue: fmt::Debug + Send + Sync {
     /// all others are.
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError>;
 
+    /// Has a message come again after this time, whatever the queue's own is: one that was received by this receipt, and is not
+    /// done with. A queue inside a process knows its own time alone.
+    async fn again_after(&self, _receipt: &str, _delay: Duration) -> Result<(), QueueError> {
+        Ok(())
+    }
+
     /// The queue for a person's eye: its address.
     fn describe(&self) -> String;
 }
@@ -79,6 +85,14 @@ pub enum QueueError {
         /// How many messages are not known to be in the queue.
         unsent: usize,
         /// What was said, and what to do about it where that is known.
+        reason: String,
+    },
+    /// A message comes again when the queue wants.
+    #[error("cannot say to {queue} when a message comes again: {reason}")]
+    Unchanged {
+        /// The queue's address.
+        queue: String,
+        /// What was said.
         reason: String,
     },
     /// The service could not be reached, or was too busy, again and again: later it may be otherwise.

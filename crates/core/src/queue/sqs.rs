@@ -17,6 +17,8 @@ use crate::aws::fault::{Fault, passes};
 /// How often the messages of one call are offered, the first time included. A call that fails as a whole is repeated
 /// by the SDK.
 const ROUNDS: u32 = 5;
+/// The longest that a message may stay unseen (AWS, `ChangeMessageVisibility`).
+const UNSEEN_LIMIT: Duration = Duration::from_hours(12);
 /// The waits between them.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(400), Duration::from_secs(10));
 
@@ -87,6 +89,21 @@ impl Queue for SqsQueue {
             0 => Ok(()),
             unsent => Err(QueueError::Refused { queue: self.url.clone(), unsent, reason }),
         }
+    }
+
+    async fn again_after(&self, receipt: &str, delay: Duration) -> Result<(), QueueError> {
+        let seconds = i32::try_from(delay.min(UNSEEN_LIMIT).as_secs()).unwrap_or_default();
+        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt);
+        let said = request.visibility_timeout(seconds).send().await;
+        let unchanged = |reason| QueueError::Unchanged { queue: self.url.clone(), reason };
+        said.map(drop).map_err(|error| match Fault::of(&error) {
+            Fault::NoCredentials => unchanged(NO_CREDENTIALS.to_owned()),
+            Fault::Unreachable(reason) | Fault::Unsendable(reason) => unchanged(reason),
+            Fault::Answered { status, code, said } if crate::aws::fault::denies(status, &code) => {
+                unchanged(format!("{said}; check that the policy allows sqs:ChangeMessageVisibility"))
+            }
+            Fault::Answered { said, .. } => unchanged(said),
+        })
     }
 
     fn describe(&self) -> String {

@@ -144,7 +144,8 @@ impl Builder {
             let size = file.metadata().map_err(failed)?.len();
             let mut spool = Spool::create(&folder)?.at_most(most);
             let mut pulse = watch.step("reading the root", Some(size));
-            make(chroot::read(file, &identity, &limits, &mut spool, &mut pulse)?, spool)
+            let root = chroot::read(file, &identity, &limits, &mut spool, &mut pulse);
+            make(root.map_err(|source| BuildError::Root { address: address.to_string(), source })?, spool)
         });
         reading.await
     }

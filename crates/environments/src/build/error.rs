@@ -84,8 +84,13 @@ pub enum BuildError {
         there: u64,
     },
     /// The uploaded root cannot be published.
-    #[error(transparent)]
-    Root(#[from] ChrootError),
+    #[error("{address}: {source}")]
+    Root {
+        /// Where it was uploaded to.
+        address: String,
+        /// Why not.
+        source: ChrootError,
+    },
     /// There is no archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use buildhub_core::store::{Location, ObjectStore, StoreError};
+use buildhub_core::store::{Location, ObjectStore, StoreError, StoreErrorKind};
 
 use crate::definition::{Definition, DefinitionError, WORD, is_word};
 
@@ -46,6 +46,13 @@ pub enum OrderError {
     /// It cannot be used.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
+}
+
+impl OrderError {
+    /// Whether the same may work later, by itself.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind == StoreErrorKind::Transient)
+    }
 }
 
 impl Order {

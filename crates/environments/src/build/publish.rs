@@ -79,7 +79,7 @@ impl Builder {
         Ok((publisher.artefacts(&made, now, progress).await?, true))
     }
 
-    /// What is left takes moments, and is not broken off in their midst.
+    /// What is left takes moments. Broken off, the same again goes on from there.
     async fn list(
         build: &Build,
         is_new: bool,

@@ -23,6 +23,8 @@ pub(super) enum Gone {
 pub(super) struct Collector {
     pub(super) entries: Entries,
     pub(super) gone: BTreeMap<Path, Gone>,
+    /// The symbolic links among them that rules exclude by name, and where they lead.
+    pub(super) links: Vec<(Path, Box<[u8]>)>,
     pub(super) rules: Rules,
     pub(super) left_out: LeftOut,
     clamp: i64,
@@ -36,6 +38,7 @@ impl Collector {
         Ok(Self {
             entries: Entries::new(),
             gone: BTreeMap::new(),
+            links: Vec::new(),
             rules: Rules::new(&identity.excludes)?,
             left_out: LeftOut::new(&identity.excludes),
             clamp: identity.clamp_time.unwrap_or(i64::MAX),
@@ -141,6 +144,11 @@ impl Collector {
             (None, Some((target, Some(Gone::Transient)))) => return Err(Refusal::HardlinkLeftOut(target.clone())),
             (None, _) => return Ok(false),
         };
+        if let Some(Kind::Symlink(target)) = kind
+            && self.rules.paths().any(|rule| rule == path)
+        {
+            self.links.push((path.clone(), target.clone()));
+        }
         if let Some(excluded) = rule.and_then(|at| self.left_out.excluded.get_mut(at)) {
             excluded.members += 1;
             excluded.bytes += member.header.size;

@@ -80,6 +80,23 @@ pub enum ChrootError {
         /// Where that leads.
         target: String,
     },
+    /// An exclusion names a link to a folder, which would stay.
+    #[error("the exclusion of {rule} excludes only a link: what it leads to, {target}, would stay; name that too")]
+    RuleForLink {
+        /// The excluded path.
+        rule: String,
+        /// What it leads to.
+        target: Path,
+    },
+    /// An exclusion names what is not there.
+    #[error(
+        "the exclusion of {rule} excludes nothing: the uploaded root has no such path. Correct it, or take it out of the \
+         definition: what is published says what was left out"
+    )]
+    RuleForNothing {
+        /// The excluded path.
+        rule: String,
+    },
     /// An exclusion names a package, and nothing in the root tells which files are its.
     #[error(
         "the definition excludes the package {package}, and the uploaded root has no database of rpm in /{rpmdb} that tells \

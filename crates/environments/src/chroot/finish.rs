@@ -26,7 +26,8 @@ impl Collector {
         Ok((self.entries, self.left_out))
     }
 
-    /// A rule that names a path through a link would exclude nothing, unseen.
+    /// A rule that names a path through a link, a link alone, or a path that is not there would exclude nothing, unseen; and
+    /// what is published says that it was left out.
     fn check_rules(&self) -> Result<(), ChrootError> {
         for rule in self.rules.paths() {
             for folder in ancestors(rule) {
@@ -34,6 +35,17 @@ impl Collector {
                     let target = String::from_utf8_lossy(target).into_owned();
                     return Err(ChrootError::RuleThroughLink { rule: rule.to_string(), link: folder, target });
                 }
+            }
+            if !self.gone.keys().any(|path| paths::holds(rule, path)) {
+                return Err(ChrootError::RuleForNothing { rule: rule.to_string() });
+            }
+        }
+        for (link, target) in &self.links {
+            let Some(target) = paths::leads_to(link, target) else { continue };
+            let target = tree::within(&self.entries, &target);
+            let stays = self.entries.get(&target).map(|entry| &entry.kind);
+            if matches!(stays, Some(Kind::Directory | Kind::Symlink(_))) {
+                return Err(ChrootError::RuleForLink { rule: link.to_string(), target });
             }
         }
         Ok(())

@@ -23,7 +23,7 @@ pub struct LeftOut {
     pub packages: Vec<String>,
     /// Their files and folders that no other package has.
     pub package_files: u64,
-    /// What the definition excludes by path: a rule each, in its order. A rule by which nothing was left out is there too.
+    /// What the definition excludes by path: a rule each, in its order.
     pub excluded: Vec<Excluded>,
 }
 

@@ -54,12 +54,35 @@ pub(super) fn symlink(path: &Path, target: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Where a symbolic link at `path` leads to, links on that way not followed. The root is its own parent.
+pub(super) fn leads_to(path: &Path, target: &[u8]) -> Option<Path> {
+    let folder = path.parent().filter(|_| !target.starts_with(b"/"));
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in folder
+        .iter()
+        .flat_map(|folder| folder.as_bytes().split(|byte| *byte == b'/'))
+        .chain(target.split(|byte| *byte == b'/'))
+    {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Path::new(&parts.join(&b'/')).ok()
+}
+
 /// Whether only a running system has it.
 pub(super) fn is_transient(path: &Path, kind: &Kind) -> bool {
     let below = |folder: &[u8]| path.as_bytes().strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"));
     let stays = matches!(kind, Kind::Directory | Kind::Symlink(_));
     [&b"proc"[..], b"sys", b"tmp", b"var/tmp"].into_iter().any(below)
         || (!stays && [&b"dev"[..], b"run"].into_iter().any(below))
+}
+
+/// Whether a rule for a path is one for another too: that is it, or is below it.
+pub(super) fn holds(rule: &Path, path: &Path) -> bool {
+    path.as_bytes().strip_prefix(rule.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
 }
 
 /// The rules that exclude paths, by their place among all rules.
@@ -74,10 +97,7 @@ impl Rules {
 
     /// The first rule that excludes it.
     pub(super) fn exclude(&self, path: &Path) -> Option<usize> {
-        let holds = |rule: &Path| {
-            path.as_bytes().strip_prefix(rule.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
-        };
-        self.0.iter().find(|(_, rule)| holds(rule)).map(|(at, _)| *at)
+        self.0.iter().find(|(_, rule)| holds(rule, path)).map(|(at, _)| *at)
     }
 
     /// The paths.

@@ -8,7 +8,7 @@ use crate::lock::SourcePackage;
 use crate::tree::{Entries, Kind, Path, PathError, Spool};
 
 /// dpkg's database.
-const STATUS: &str = "var/lib/dpkg/status";
+pub(super) const STATUS: &str = "var/lib/dpkg/status";
 /// The most that is read of it; Debian's largest installations have some 10 MB.
 const STATUS_SIZE: u64 = 64 << 20;
 /// The most that is read of one package's file about its licences.
@@ -36,7 +36,7 @@ pub enum DpkgError {
     Path(#[from] PathError),
 }
 
-/// The packages that are installed, in the order of the database; none where there is no dpkg.
+/// The packages whose files are there, in the order of the database; none where there is no dpkg.
 ///
 /// A licence is what the package's machine-readable `copyright` file says (Debian's `copyright-format` 1.0): the short names
 /// of all its paragraphs, each once, joined by ` AND `. Where that file has no such form, nothing is said.
@@ -49,7 +49,9 @@ pub fn components(entries: &Entries, spool: &Spool) -> Result<Vec<Component>, Dp
     let mut components = Vec::new();
     for paragraph in status.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
         let field = |name: &'static str| field(paragraph, name);
-        if !field("Status").is_some_and(|status| status.ends_with(" installed")) {
+        // The last of its three words (`dpkg-query(1)`, "Package states"): of all others the files are there.
+        let state = field("Status").and_then(|status| status.split_whitespace().last());
+        if matches!(state, None | Some("not-installed" | "config-files")) {
             continue;
         }
         let name = field("Package").ok_or(DpkgError::Incomplete("a name"))?;

@@ -56,6 +56,16 @@ pub enum LegalError {
         /// What else can be done, where there is something.
         advice: &'static str,
     },
+    /// Nothing tells which packages a root is of, and the definition wants all sources.
+    #[error(
+        "which packages the uploaded root is of is not known: it has no package in a database of rpm (/{rpmdb}) or of dpkg \
+         (/{}). Say where rpm's is (`rpmdb`), do not exclude it, or allow it (`sources = \"warn\"`)",
+        dpkg::STATUS
+    )]
+    Unknown {
+        /// Where rpm's was looked for.
+        rpmdb: String,
+    },
     /// The environment's time cannot be told.
     #[error("{0} seconds since 1970 is no time: correct the definition's `clamp_time`")]
     Time(i64),
@@ -90,6 +100,9 @@ pub fn components(identity: &Identity, entries: &Entries, spool: &Spool) -> Resu
     }
 }
 
+/// What the documents say of a root with files, and without packages that these could be of.
+const UNKNOWN: &str = "No database of packages was found: whose the files are, and under which licences, is not known.";
+
 /// Makes the documents of the environment whose lock has this key. `created` is the time that they tell, in seconds since
 /// 1970.
 pub fn documents(
@@ -103,6 +116,10 @@ pub fn documents(
     components.dedup();
     let sources = sources::sources(&components);
     let missing = sources.missing.clone();
+    let is_unknown = identity.source == SourceKind::ChrootTar && components.is_empty();
+    if is_unknown && identity.sources == SourcesPolicy::Refuse {
+        return Err(LegalError::Unknown { rpmdb: identity.rpmdb.clone() });
+    }
     if identity.sources == SourcesPolicy::Refuse && !missing.is_empty() {
         let advice = match identity.source {
             SourceKind::RpmRepo => "Name the repository of sources in the definition (`sources` of a `[[repo]]`), ",
@@ -114,10 +131,11 @@ pub fn documents(
         return Err(LegalError::Missing { packages: missing, advice });
     }
     let packages = components.iter().map(|component| Line::new(component)).collect();
-    let licences = Licences { environment: key, arch: &identity.arch, packages, excluded: &identity.excludes };
+    let note = is_unknown.then_some(UNKNOWN);
+    let licences = Licences { environment: key, arch: &identity.arch, packages, excluded: &identity.excludes, note };
     Ok(Documents {
         licences: json(&licences)?,
-        sbom: json(&sbom::sbom(key, identity, created, &components)?)?,
+        sbom: json(&sbom::sbom(key, identity, created, &components, note)?)?,
         sources: json(&sources)?,
         missing,
     })
@@ -136,6 +154,9 @@ struct Licences<'a> {
     packages: Vec<Line<'a>>,
     /// What was left out, and why.
     excluded: &'a [Exclude],
+    /// That the packages are not known, where they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 /// A package's line in it.

@@ -15,16 +15,18 @@ const NOTHING_SAID: &str = "NOASSERTION";
 const ENVIRONMENT: &str = "SPDXRef-Environment";
 
 /// The document. Its name in the world follows from the lock's key, its time is that of the environment's newest file, and
-/// it names no version of this program: so it is the same whenever and wherever it is made.
+/// it names no version of this program: so it is the same whenever and wherever it is made. `note` goes before what was left
+/// out.
 pub(super) fn sbom(
     key: &str,
     identity: &Identity,
     created: i64,
     components: &[&Component],
+    note: Option<&str>,
 ) -> Result<Value, LegalError> {
     let created = Timestamp::from_second(created).map_err(|_| LegalError::Time(created))?;
     let mut named = Named::default();
-    let mut packages = vec![environment(key, identity)];
+    let mut packages = vec![environment(key, identity, note)];
     let mut relationships = vec![relationship("SPDXRef-DOCUMENT", "DESCRIBES", ENVIRONMENT)];
     for (number, component) in components.iter().enumerate() {
         let id = format!("SPDXRef-Package-{}-{}", number + 1, word(&component.name));
@@ -44,7 +46,11 @@ pub(super) fn sbom(
     }))
 }
 
-fn environment(key: &str, identity: &Identity) -> Value {
+fn environment(key: &str, identity: &Identity, note: Option<&str>) -> Value {
+    let mut comment = left_out(&identity.excludes);
+    if let Some(note) = note {
+        comment = format!("{note} {comment}");
+    }
     json!({
         "SPDXID": ENVIRONMENT,
         "name": format!("build environment ({})", identity.arch),
@@ -55,7 +61,7 @@ fn environment(key: &str, identity: &Identity) -> Value {
         "licenseDeclared": NOTHING_SAID,
         "copyrightText": NOTHING_SAID,
         "primaryPackagePurpose": "ARCHIVE",
-        "comment": left_out(&identity.excludes),
+        "comment": comment,
     })
 }
 

@@ -35,6 +35,21 @@ fn identity(sources: SourcesPolicy) -> Identity {
     }
 }
 
+#[test]
+fn a_root_whose_packages_are_not_known_is_refused_or_says_so() {
+    let root = |sources| Identity { source: SourceKind::ChrootTar, ..identity(sources) };
+    let error = documents("5e", &root(SourcesPolicy::Refuse), CREATED, &[]).unwrap_err().to_string();
+    assert!(error.contains("/var/lib/rpm") && error.contains("/var/lib/dpkg/status"), "{error}");
+    let documents = documents("5e", &root(SourcesPolicy::Warn), CREATED, &[]).unwrap();
+    let (licences, sbom) = (parse(&documents.licences), parse(&documents.sbom));
+    assert!(licences["note"].as_str().unwrap().contains("is not known"), "{licences}");
+    let comment = sbom["packages"][0]["comment"].as_str().unwrap();
+    assert!(comment.contains("is not known") && comment.contains("Left out: package android-ndk"), "{comment}");
+    // Of a lock's packages it is known that there are none.
+    let documents = super::documents("5e", &identity(SourcesPolicy::Refuse), CREATED, &[]).unwrap();
+    assert_eq!(parse(&documents.licences)["note"], Value::Null);
+}
+
 fn component(name: &str, licence: &str, source: Option<(&str, Option<&str>)>) -> Component {
     Component {
         name: name.into(),
@@ -147,6 +162,9 @@ fn what_dpkg_installed_is_listed_with_the_licences_that_its_packages_name() {
     let status = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc\nVersion: 2.36-9+deb12u10\n\
                   Description: C\n Version: no field of it\n\n\
                   Package: bsdutils\nStatus: install ok installed\nArchitecture: amd64\nSource: util-linux (2.38.1-5)\nVersion: 1:2.38.1-5\n\n\
+                  Package: unpacked\nStatus: install ok unpacked\nArchitecture: all\nVersion: 2\n\n\
+                  Package: waits\nStatus: install ok triggers-awaited\nArchitecture: all\nVersion: 3\n\n\
+                  Package: never\nStatus: unknown ok not-installed\nVersion: 1\n\n\
                   Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n";
     let copyright = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: MIT\n\n\
                      Files: x\nLicense: GPL-2+ or BSD-3-clause\n text\n\nLicense: MIT\n text\n";
@@ -164,10 +182,13 @@ fn what_dpkg_installed_is_listed_with_the_licences_that_its_packages_name() {
     let expected = [
         ("libc6_2.36-9+deb12u10_amd64".to_owned(), None),
         ("bsdutils_1:2.38.1-5_amd64".to_owned(), Some("(GPL-2+ or BSD-3-clause) AND MIT")),
+        // Not set up yet, and there.
+        ("unpacked_2_all".to_owned(), None),
+        ("waits_3_all".to_owned(), None),
     ];
     assert_eq!(lines, expected);
     let files: Vec<&str> = found.iter().map(|found| found.source.as_ref().unwrap().file.as_str()).collect();
-    assert_eq!(files, ["glibc_2.36-9+deb12u10.dsc", "util-linux_2.38.1-5.dsc"]);
+    assert_eq!(files, ["glibc_2.36-9+deb12u10.dsc", "util-linux_2.38.1-5.dsc", "unpacked_2.dsc", "waits_3.dsc"]);
     assert_eq!(found[1].purl(), "pkg:deb/debian/bsdutils@1%3A2.38.1-5?arch=amd64");
     assert_eq!(dpkg(&Entries::new(), &spool).unwrap(), []);
 }

@@ -14,6 +14,9 @@ use super::{PublishError, Publisher, json, layout};
 use crate::lock::Lock;
 use crate::progress::Progress;
 
+/// The most bytes of a paper.
+const PAPER_LIMIT: usize = 64 << 20;
+
 /// What was built of a lock, on this machine.
 #[derive(Debug, Clone)]
 pub struct Artefacts {
@@ -74,7 +77,7 @@ impl Publisher {
             (layout::sbom(&key), &made.sbom),
             (layout::sources(&key), &made.sources),
         ] {
-            self.store.create(&key, bytes.clone()).await?;
+            self.paper(&key, bytes).await?;
         }
         for source in &made.source_files {
             let key = layout::source_package(&source.sha256);
@@ -85,6 +88,21 @@ impl Publisher {
             self.file(key, path, headers(kind, None), &upload).await?;
         }
         self.complete(made, key, name, image.map(|image| image.prefix), now).await
+    }
+
+    /// Writes a paper. One that is there was left by whoever did not come to the end, with another version of this program
+    /// perhaps: then it is replaced.
+    async fn paper(&self, key: &str, bytes: &Bytes) -> Result<(), PublishError> {
+        if self.store.create(key, bytes.clone()).await? {
+            return Ok(());
+        }
+        let there = self.store.read(key, PAPER_LIMIT).await?;
+        if there.bytes != *bytes {
+            tracing::warn!(key, "a paper of a build that was not completed is replaced");
+            // Where somebody else was faster, it is theirs.
+            self.store.replace(key, bytes.clone(), &there.version).await?;
+        }
+        Ok(())
     }
 
     async fn complete(

@@ -49,7 +49,7 @@ pub struct Build {
     pub sha256: String,
     /// The archive's size in bytes.
     pub size: u64,
-    /// When it was complete.
+    /// When it was made: the moment at which its publisher began.
     pub created: Timestamp,
     /// Where its files came from.
     pub source: SourceKind,

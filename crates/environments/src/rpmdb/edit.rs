@@ -182,6 +182,11 @@ impl Database {
             let other = [at("Packages")?, at("Packages.db")?].into_iter().find(|path| entries.contains_key(path));
             return other.map_or(Ok(None), |path| Err(DatabaseError::Format(path)));
         };
+        // Of a transaction that is rolled back when somebody opens it: here nobody knows by what.
+        let journal = at("rpmdb.sqlite-journal")?;
+        if content(&journal).is_some_and(|content| content.size > 0) {
+            return Err(DatabaseError::Unfinished(journal));
+        }
         let copy = tempfile::tempdir_in(spool.folder())?;
         let wal = content(&at("rpmdb.sqlite-wal")?);
         for (name, content) in [(super::FILE, Some(file)), ("rpmdb.sqlite-wal", wal)] {

@@ -32,6 +32,9 @@ pub enum DatabaseError {
          makes {sqlite} of it", sqlite = super::FILE
     )]
     Format(Path),
+    /// It was uploaded in the midst of a transaction.
+    #[error("{0} is of a transaction that is not finished: in the root, `rpmdb --rebuilddb` ends it")]
+    Unfinished(Path),
     /// It is not sound.
     #[error("rpm's database is damaged: {0}")]
     Damaged(String),

@@ -199,3 +199,20 @@ fn a_database_that_rpm_wrote_itself_is_read_with_what_lies_beside_it() {
     rpmdb::remove(&mut merged.entries, spool, "var/lib/rpm", &["tool"]).unwrap();
     assert!(tree.get("/var/lib/rpm/rpmdb.sqlite-wal").is_none());
 }
+
+/// What was uploaded while rpm was at work would be read torn.
+#[test]
+fn a_database_in_the_midst_of_a_transaction_is_refused() {
+    let Tree { mut merged, mut spool } = tree();
+    let database = merged.entries[&crate::support::at("/var/lib/rpm/rpmdb.sqlite")].clone();
+    let journal = crate::support::at("/var/lib/rpm/rpmdb.sqlite-journal");
+    for (bytes, is_refused) in [(&b""[..], false), (b"\xd9\xd5\x05\xf9", true)] {
+        let content = spool.keep(&mut { bytes }).unwrap();
+        let kind = buildhub_environments::tree::Kind::File(content);
+        merged.entries.insert(journal.clone(), buildhub_environments::tree::Entry { kind, ..database.clone() });
+        match rpmdb::list(&merged.entries, &spool, "var/lib/rpm") {
+            Ok(_) => assert!(!is_refused),
+            Err(error) => assert!(is_refused && error.to_string().contains("rpmdb.sqlite-journal"), "{error}"),
+        }
+    }
+}

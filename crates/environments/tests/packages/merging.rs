@@ -145,6 +145,18 @@ fn excluded_paths_are_left_out_with_all_below_also_behind_a_link() {
 }
 
 #[test]
+fn an_exclusion_of_what_no_package_has_is_an_error() {
+    let recipe = Recipe::new("app").file(File::new("/opt/sdk/key", "k"));
+    let rule = |path: &str| Exclude { package: None, path: Some(path.into()), reason: "not ours".into() };
+    let mut identity = identity();
+    identity.excludes = vec![rule("/opt/sdk"), rule("/opt/sdk/key")];
+    assert!(Tree::build(from_ref(&recipe), &identity).is_ok(), "one may be below another");
+    identity.excludes.push(rule("/opt/sdk2"));
+    let error = Tree::build(&[recipe], &identity).unwrap_err();
+    assert!(matches!(&error, MergeError::RuleForNothing { rule } if rule == "/opt/sdk2"), "{error}");
+}
+
+#[test]
 fn an_excluded_package_that_is_in_the_lock_is_an_error() {
     let mut identity = identity();
     identity.excludes.push(Exclude { package: Some("sdk".into()), path: None, reason: "not ours".into() });

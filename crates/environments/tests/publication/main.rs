@@ -156,6 +156,28 @@ async fn a_publisher_that_is_killed_at_any_step_leaves_nothing_half_and_the_next
     assert!(steps > 10, "{steps}");
 }
 
+/// Another version of this program may have written them, and died before the build was complete.
+#[tokio::test]
+async fn papers_that_somebody_left_who_did_not_come_to_the_end_are_replaced() {
+    let place = tempfile::tempdir().unwrap();
+    let (moto, _server) = moto().await;
+    for store in [folder(&tempfile::tempdir().unwrap()), moto] {
+        let made = made(place.path(), 1);
+        let key = made.lock.key().unwrap();
+        for paper in [layout::licences(&key), layout::sbom(&key), layout::sources(&key)] {
+            store.put(&paper, "an older one".into()).await.unwrap();
+        }
+        publish(store.clone(), &made, Claim { definition: "linux64", labels: &[], at: at(0) }).await.unwrap();
+        for (paper, bytes) in [
+            (layout::licences(&key), &made.licences),
+            (layout::sbom(&key), &made.sbom),
+            (layout::sources(&key), &made.sources),
+        ] {
+            assert_eq!(store.read(&paper, 100).await.unwrap().bytes, *bytes, "{paper}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn artefacts_come_first_then_the_completion_record_then_the_list_then_the_pointers() {
     let (place, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -243,7 +243,10 @@ fn moved(request: &Request) -> Response {
     let path = format!("/{}", request.path.trim_end_matches('/').trim_start_matches(is_leading));
     let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.query).finish();
     let query = if query.is_empty() { query } else { format!("?{query}") };
-    Response::empty(StatusCode::MOVED_PERMANENTLY).with(LOCATION, &format!("{}{path}{query}", request.base))
+    // Of what is asked for with 301 browsers and programs make a GET (RFC 9110, section 15.4.2), and with 308 not.
+    let is_read = request.method == Method::GET || request.method == Method::HEAD;
+    let status = if is_read { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
+    Response::empty(status).with(LOCATION, &format!("{}{path}{query}", request.base))
 }
 
 /// The request that is meant, and whether what it says of that makes sense: a form can only `POST`, and says `PUT` or

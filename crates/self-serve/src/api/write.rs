@@ -1,5 +1,7 @@
 //! What is asked for: each becomes a job.
 
+use std::time::Duration;
+
 use buildhub_core::web::header::LOCATION;
 use buildhub_core::web::{HeaderName, Method, Response, StatusCode};
 use serde::Serialize;
@@ -22,6 +24,8 @@ use crate::work::{Message, is_reserved};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key, in bytes.
 const KEY_MAX: usize = 255;
+/// How long an answer waits for the queue: what is asked for is stored, and a sweep sends it where this did not.
+const SENDING: Duration = Duration::from_secs(2);
 
 /// What is known of that which something is asked for about.
 #[derive(Default)]
@@ -150,9 +154,13 @@ impl Api {
 
     /// A job that cannot be sent now is sent by the agent's sweep: it is stored.
     async fn send(&self, job: &Job) {
-        if let Err(error) = self.parts.queue.send(vec![Message::outgoing(job, 0)]).await {
-            tracing::warn!(job = job.number, %error, "a job waits for the sweep: its message cannot be sent");
-        }
+        let sending = self.parts.queue.send(vec![Message::outgoing(job, 0)]);
+        let error = match tokio::time::timeout(SENDING, sending).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the queue has not taken it within {SENDING:?}"),
+        };
+        tracing::warn!(job = job.number, error, "a job waits for the sweep: its message cannot be sent");
     }
 }
 

@@ -172,6 +172,19 @@ fn values(properties: Option<Properties>) -> Map<String, Value> {
     properties.unwrap_or_default().into_iter().map(|(name, pair)| (name, value(pair))).collect()
 }
 
+/// That something is not there, as a question is answered.
+#[derive(Debug, Deserialize)]
+pub(super) struct Absent {
+    error: String,
+}
+
+impl Absent {
+    /// Whether it is what Buildbot says.
+    pub(super) fn is_buildbots(&self) -> bool {
+        self.error.starts_with("not found")
+    }
+}
+
 /// What is wrong, as JSON-RPC says it: a text, or an object of a text for each parameter.
 #[derive(Debug, Deserialize)]
 pub(super) struct Fault {

@@ -82,6 +82,10 @@ impl Buildbot {
         BackendError::Answer { system: self.system(), what: what.to_owned(), reason: reason.to_string() }
     }
 
+    fn failed(&self, what: &str, reason: &str) -> BackendError {
+        BackendError::Failed { system: self.system(), what: what.to_owned(), reason: reason.to_owned() }
+    }
+
     fn address(&self, path: &str) -> Result<Url, BackendError> {
         self.api.join(path).map_err(|error| self.strange(path, &error))
     }
@@ -96,7 +100,11 @@ impl Buildbot {
         let request = self.question(path)?;
         let answer = self.http.fetch(&request, Repeat::Safe, ANSWER_MAX).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
+            // A proxy may answer so too while the master is away, and then nothing is known.
+            return match serde_json::from_slice::<answers::Absent>(&answer.body) {
+                Ok(absent) if absent.is_buildbots() => Ok(None),
+                _ => Err(self.failed(path, "404, and not as Buildbot says that something is not there")),
+            };
         }
         Ok(self.list(answer, path, plural)?.into_iter().next())
     }

@@ -239,6 +239,11 @@ impl Refresher {
         Ok(done)
     }
 
+    /// Looks for new requests alone, as a turn does: somebody has just asked for some, and does not know their numbers.
+    pub async fn find_new(&self, deadline: Deadline) -> Result<(), RefreshError> {
+        self.reconcile_new(deadline, &mut Reconciled::default()).await
+    }
+
     async fn reconcile_open(&self, deadline: Deadline, done: &mut Reconciled) -> Result<(), RefreshError> {
         // First here, then there: what is made meanwhile is not taken for something that was lost.
         let known = self.open().await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Completion, CompletionBody, Job, Sent};
-use crate::action::Action;
+use crate::action::{Action, Kind};
 use crate::backend::StoreId;
 
 /// The record that has the number given last.
@@ -223,6 +223,15 @@ impl Jobs {
     pub async fn open(&self, limit: usize) -> Result<Listed, JobsError> {
         let query = Query::new().eq("completed_at", Value::Null).sort(["number"]).limit(limit);
         Ok(readable(self.records.first_page(query).await?))
+    }
+
+    /// Whether a job that is later than this one has given a request its priority.
+    pub async fn is_moved_later(&self, number: u64, brid: u64) -> Result<bool, JobsError> {
+        let kind = json!(Kind::Reprioritize);
+        let query =
+            Query::new().eq("action", kind).eq("what.brid", brid).gt("number", number).sort(["-number"]).limit(10);
+        let later = readable(self.records.first_page(query).await?);
+        Ok(later.jobs.iter().any(|job| job.complete_data.as_ref().is_some_and(|data| !data.body.errors)))
     }
 
     /// Remembers that a job's message is sent again at a moment (seconds since 1970).

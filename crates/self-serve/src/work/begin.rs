@@ -1,7 +1,9 @@
 //! What starts builds.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use buildhub_core::Deadline;
 use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -14,6 +16,8 @@ use crate::jobs::Job;
 use crate::reason;
 
 const OK: &str = "Ok";
+/// How long a job looks for what follows from its change.
+const SHOWN: Duration = Duration::from_secs(10);
 /// How many of a job's requests are brought into the projection at the same time.
 const PARALLEL: usize = 4;
 
@@ -93,6 +97,7 @@ impl Agent {
             let number = self.insist(|| self.backend.change(&change)).await?;
             self.jobs.step(job.number, "1", json!({ "change": number })).await?;
         }
+        self.show_new(job).await;
         Ok(Said::well(OK))
     }
 
@@ -136,6 +141,15 @@ impl Agent {
             ..requested(job, &branch, revision, priority)
         };
         self.start(job, start, 1).await
+    }
+
+    /// Brings what schedulers made of a change into the projection, so that whoever is told that the job is done does not find
+    /// the revision done too. Where that cannot be done at once, reconciliation will.
+    async fn show_new(&self, job: &Job) {
+        let deadline = Deadline::after(SHOWN);
+        if let Err(error) = self.refresher.find_new(deadline).await {
+            tracing::warn!(job = job.number, %error, "what follows from a change is not yet known");
+        }
     }
 
     /// Starts the same `count` times, each time once, and brings what was started into the projection.

@@ -16,9 +16,12 @@ const NO_REQUEST: &str = "No request with that id";
 const NO_BUILD: &str = "No build with that id";
 const REQUEST_OVER: &str = "Request is complete, nothing to do";
 const BUILD_OVER: &str = "Build is complete, nothing to do";
+const MOVED_LATER: &str = "Request was given another priority later, nothing to do";
 const OK: &str = "Ok";
-/// How many requests are looked at at the same time.
-const PARALLEL: usize = 4;
+/// How many requests are looked at, or cancelled, at the same time.
+const PARALLEL: usize = 8;
+/// Up to how many requests are asked for one by one.
+const FEW: usize = 20;
 /// Under which name a job keeps what it cancels.
 const CANCELLED: &str = "requests";
 
@@ -30,7 +33,11 @@ enum Moved {
 }
 
 impl Agent {
-    pub(super) async fn reprioritise(&self, brid: u64, priority: i64) -> Result<Said, WorkError> {
+    pub(super) async fn reprioritise(&self, job: &Job, brid: u64, priority: i64) -> Result<Said, WorkError> {
+        // Its message may have been lost, and come after that of who asked later.
+        if self.jobs.is_moved_later(job.number, brid).await? {
+            return Ok(Said::well(MOVED_LATER));
+        }
         match self.backend.request(brid).await? {
             None => return Ok(Said::wrong(NO_REQUEST)),
             Some(request) if request.completed.is_some() => return Ok(Said::well(REQUEST_OVER)),
@@ -127,16 +134,14 @@ impl Agent {
         let reason = reason::cancelled(&job.who);
         let ask = || {
             async {
-                for request in self.still_open(&requests).await? {
-                    self.backend.cancel_request(request, &reason).await?;
-                }
-                Ok(())
+                let open = stream::iter(self.still_open(&requests).await?.into_iter().map(Ok));
+                open.try_for_each_concurrent(PARALLEL, |request| self.backend.cancel_request(request, &reason)).await
             }
             .boxed()
         };
         let look = || async { Ok(self.still_open(&requests).await?.is_empty().then_some(())) }.boxed();
         self.until(format!("not all requests of {revision} on {branch} are over"), ask, look).await?;
-        self.show(requests.iter().copied()).await;
+        stream::iter(&requests).for_each_concurrent(PARALLEL, |request| self.show([*request])).await;
         let lines: Vec<_> = requests.iter().map(|request| format!("{request}: {OK}")).collect();
         Ok(Said::well(lines.join("\n")))
     }
@@ -156,8 +161,13 @@ impl Agent {
         Ok(open.iter().filter(|request| is_its(request)).map(|request| request.id).collect())
     }
 
-    /// Those of the requests that are not over. Each is asked for by itself: a busy build system has thousands open.
+    /// Those of the requests that are not over. Where they are few each is asked for by itself, for a busy build system has
+    /// thousands open; where they are many these are fewer questions.
     async fn still_open(&self, requests: &BTreeSet<u64>) -> Result<Vec<u64>, BackendError> {
+        if requests.len() > FEW {
+            let open = self.backend.open_requests().await?;
+            return Ok(open.iter().map(|request| request.id).filter(|id| requests.contains(id)).collect());
+        }
         let looks = requests.iter().copied().map(|request| async move {
             let found = self.backend.request(request).await?;
             Ok::<_, BackendError>(found.filter(|found| found.completed.is_none()).map(|found| found.id))

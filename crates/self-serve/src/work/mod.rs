@@ -35,7 +35,8 @@ pub use sweep::Swept;
 
 /// What is left of an invocation's time when work on a job stops, so that what is done can be written.
 const LEAST: Duration = Duration::from_secs(3);
-/// How old a job is before it ends by what the build system lacks: one that has just begun may lack it for a moment.
+/// For how long the build system lacks what a job needs before the job ends by it: one that has just begun may lack it for a
+/// moment.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// Characters kept of a reason.
 const REASON_MAX: usize = 500;
@@ -185,7 +186,7 @@ impl Agent {
 
     async fn act(&self, job: &Job) -> Result<Said, WorkError> {
         match &job.action {
-            Action::Reprioritize { brid, priority } => self.reprioritise(*brid, *priority).await,
+            Action::Reprioritize { brid, priority } => self.reprioritise(job, *brid, *priority).await,
             Action::CancelRequest { brid } => self.cancel_request(job, *brid).await,
             Action::CancelBuild { bid } => self.cancel_build(job, *bid).await,
             Action::CancelRevision { branch, revision } => self.cancel_revision(job, branch, revision).await,

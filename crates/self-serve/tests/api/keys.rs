@@ -1,12 +1,20 @@
 //! What is asked for again with one `Idempotency-Key`: it is answered as it was the first time, whatever became of it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
 use buildhub_core::Deadline;
+use buildhub_core::queue::{Outgoing, Queue, QueueError};
 use buildhub_core::web::header::{ACCEPT, LOCATION};
 use buildhub_core::web::{HeaderName, HeaderValue, Method};
+use buildhub_self_serve::api::{Api, Parts};
+use buildhub_self_serve::work::Message;
 use buildhub_testkit::buildbot::Settings;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
-use crate::support::site::{Ask, Site};
+use crate::support::site::{Ask, Site, parts, settings};
 use crate::support::{REVISION, until};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -23,6 +31,33 @@ async fn taken(ask: Ask<'_>) -> u64 {
 /// Bob's wish that a request goes first, with a key.
 fn move_it<'a>(site: &'a Site, path: &str, key: &str) -> Ask<'a> {
     site.ask(Method::PUT, path).by("bob").form("priority=5").header(KEY, key)
+}
+
+/// A queue that takes nothing, and says nothing.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Queue for Silent {
+    async fn send(&self, _messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+
+    fn describe(&self) -> String {
+        "a silent queue".to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_accepted_also_where_the_queue_is_silent_and_is_sent_by_the_sweep() {
+    let mut site = Site::start(Settings::default()).await;
+    site.api = Api::new(settings(), Parts { queue: Arc::new(Silent), ..parts(&site.world) });
+    let path = format!("/self-serve/try/rev/{REVISION}/nightly");
+    let asked = tokio::time::timeout(Duration::from_secs(20), taken(site.ask(Method::POST, &path).by("alice")));
+    let job = asked.await.expect("it is answered");
+    let later = Timestamp::now() + 3.minutes();
+    assert_eq!(site.world.agent.sweep(later, Deadline::NONE).await.unwrap().sent, 1);
+    assert_eq!(Message::parse(&site.world.queue.receive().await.body).unwrap(), Message { job });
 }
 
 #[tokio::test(flavor = "multi_thread")]

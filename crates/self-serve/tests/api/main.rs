@@ -51,6 +51,9 @@ async fn every_address_is_listed_and_nothing_is_at_others() {
     }
     let moved = site.ask(Method::GET, "/self-serve/try/?date=2026-01-01").answer().await;
     assert_eq!((moved.status.as_u16(), moved.header(&LOCATION)), (301, Some("/self-serve/try?date=2026-01-01")));
+    let asked = site.ask(Method::POST, "/self-serve/try/rev/abcdef012345/nightly/").answer().await;
+    let again = Some("/self-serve/try/rev/abcdef012345/nightly");
+    assert_eq!((asked.status.as_u16(), asked.header(&LOCATION)), (308, again), "a POST stays one");
     // Nobody is led to another machine.
     let away = site.ask(Method::GET, "//evil.example/").answer().await;
     assert_eq!((away.status.as_u16(), away.header(&LOCATION)), (301, Some("/evil.example")));

@@ -118,6 +118,30 @@ async fn whether_a_revision_is_done(site: &Site) {
     assert_eq!(bad.0, 400);
 }
 
+/// Whoever is told that new builds are asked for does not find their revision done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_is_not_done_once_more_is_asked_for_of_it() {
+    let site = Site::start(Settings::default()).await;
+    let done = format!("/self-serve/try/rev/{REVISION}/is_done?stableDelay=0");
+    let new = async || {
+        let path = format!("/self-serve/try/rev/{REVISION}");
+        let answer = site.ask(Method::POST, &path).by("alice").answer().await;
+        assert_eq!(site.carry_out(&answer).await, json!([false, "Ok"]));
+        site.get(&done).await["job_complete"] == true
+    };
+    site.world.master.hold(BUILDER).unwrap();
+    assert!(!new().await, "its build runs");
+    site.world.master.release(BUILDER).unwrap();
+    until("it is done", async || {
+        site.world.refresher.reconcile(Deadline::NONE).await.unwrap();
+        (site.get(&done).await["job_complete"] == true).then_some(())
+    })
+    .await;
+    site.world.master.hold(BUILDER).unwrap();
+    assert!(!new().await, "another one runs");
+    site.world.master.release(BUILDER).unwrap();
+}
+
 /// Addresses, row 10: what is built for a branch.
 async fn builders(site: &Site) {
     let builders = site.get("/self-serve/try/builders").await;

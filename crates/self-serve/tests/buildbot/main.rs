@@ -387,6 +387,33 @@ async fn changed_between_pages(server: &Arc<testkit::Buildbot>, sql: &'static st
     url
 }
 
+/// A proxy may say 404 while the master is away; what it had is there all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_404_that_is_not_buildbots_says_nothing_of_what_there_is() {
+    let answers = [
+        "<html><h1>404 Not Found</h1></html>",
+        r#"{"error":"no route"}"#,
+        r#"{"error":"not found while getting from <Endpoint> with arguments"}"#,
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let answer = async move || (axum::http::StatusCode::NOT_FOUND, answer);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await.unwrap() });
+        let settings = BuildbotSettings { url, login: None, http: HttpSettings::default() };
+        let (request, check) = {
+            let client = Buildbot::new(settings).unwrap();
+            (client.request(1).await, client.check().await)
+        };
+        if number == 2 {
+            assert!(request.unwrap().is_none());
+            assert!(matches!(check, Err(BackendError::Lacks { .. })));
+        } else {
+            assert!(request.unwrap_err().is_transient() && check.unwrap_err().is_transient(), "{number}");
+        }
+    }
+}
+
 /// So many requests more that are like the second one.
 async fn many_like_the_second(server: &testkit::Buildbot, count: usize) {
     let columns = "buildsetid, builderid, priority, complete, results, submitted_at, complete_at, waited_for";

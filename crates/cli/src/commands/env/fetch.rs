@@ -8,6 +8,7 @@ use std::sync::Arc;
 use buildhub_core::Variables;
 use buildhub_environments::catalogue::Catalogue;
 use buildhub_environments::places::Places;
+use buildhub_environments::publish::Build;
 use buildhub_environments::unpack;
 use clap::ArgMatches;
 use serde::Serialize;
@@ -27,6 +28,24 @@ struct Fetched<'a> {
     owners: bool,
 }
 
+/// Fetches an environment's image into a folder.
+async fn image(
+    matches: &ArgMatches,
+    catalogue: &Catalogue<'_>,
+    build: &Build,
+    folder: &Path,
+) -> Result<bool, CommandError> {
+    let prefix = build.oci.as_deref().ok_or_else(|| EnvError::NoImage(build.name.clone()))?;
+    let progress = bar::progress();
+    let advance = |done, total| progress.at("downloading", done, total);
+    let size = catalogue.image(prefix, folder, &advance).await.map_err(EnvError::from)?;
+    drop(progress);
+    let path = argument(matches, "output");
+    let fetched = Fetched { name: &build.name, lock: &build.lock, size, path, unpacked: false, owners: true };
+    write(matches.get_flag("json"), &fetched, || format!("{path}: the image of {}, verified", build.name))?;
+    Ok(true)
+}
+
 pub(super) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, CommandError> {
     let places = Places::from_variables(vars)?;
     let catalogue = catalogue(vars, &places)?;
@@ -42,6 +61,9 @@ pub(super) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
         return Err(EnvError::InTheWay(path.to_owned()).into());
     }
 
+    if matches.get_flag("image") {
+        return image(matches, &catalogue, build, target).await;
+    }
     // Beside the target: what is verified is shown by a name that it has then, or unpacked.
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(".buildhub-").tempfile_in(folder);

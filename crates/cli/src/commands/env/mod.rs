@@ -15,6 +15,7 @@ use std::path::Path;
 use buildhub_core::{SettingError, Variables};
 use buildhub_environments::build::{BuildError, Builder, Order, OrderError};
 use buildhub_environments::catalogue::{Catalogue, CatalogueError, Question};
+use buildhub_environments::image::ImageError;
 use buildhub_environments::lock::{Lock, LockError};
 use buildhub_environments::places::{FetchError, Places, PlacesError};
 use buildhub_environments::settings::{self, Means};
@@ -62,6 +63,12 @@ pub enum EnvError {
         /// What is wrong.
         reason: String,
     },
+    /// An image cannot be fetched.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// There is no image.
+    #[error("{0} is published without an image; its definition says `oci = true` where there is one")]
+    NoImage(String),
     /// There is something in the way.
     #[error("{0} is not empty; name a folder that is, or that is not there")]
     InTheWay(String),

@@ -1,5 +1,6 @@
 //! Which package's file is at a path.
 
+use std::cell::Cell;
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,7 +44,7 @@ impl Claims {
             this.states.push(vec![FileState::Normal; files_of.len()]);
             for (index, file) in files_of.iter().enumerate() {
                 let place = links.place(&file.path)?;
-                if excluded.has(&file.path) || excluded.has(&place) {
+                if excluded.has(&file.path) | excluded.has(&place) {
                     out.insert(index);
                     this.set_state(package, index, FileState::NotInstalled);
                 } else if file.kind() == FileKind::Special {
@@ -68,6 +69,7 @@ impl Claims {
             }
             this.places.push(places);
         }
+        excluded.has_each()?;
         if conflicts.is_empty() { Ok(this) } else { Err(MergeError::Conflicts(conflicts)) }
     }
 
@@ -149,25 +151,39 @@ fn difference(one: &File, other: &File) -> Option<&'static str> {
     }
 }
 
-/// What the definition excludes by path.
-struct Excluded(Vec<Path>);
+/// What the definition excludes by path: each rule as it is said, where that is, and whether there was anything.
+struct Excluded(Vec<(Path, Path, Cell<bool>)>);
 
 impl Excluded {
-    /// Each path as it is said, and where that is: a package may name the same file by another way.
+    /// A package may name the same file by another way than a rule does.
     fn of(identity: &Identity, links: &mut Links) -> Result<Self, MergeError> {
         let mut paths = Vec::new();
         for path in identity.excludes.iter().filter_map(|exclude| exclude.path.as_deref()) {
             let path = Path::new(path.as_bytes())?;
-            paths.extend([links.place(&path)?, path]);
+            paths.push((links.place(&path)?, path, Cell::new(false)));
         }
         Ok(Self(paths))
     }
 
     /// It, or a folder that it is in.
     fn has(&self, path: &Path) -> bool {
-        self.0.iter().any(|rule| match path.as_bytes().strip_prefix(rule.as_bytes()) {
+        let holds = |rule: &Path| match path.as_bytes().strip_prefix(rule.as_bytes()) {
             Some(rest) => rest.is_empty() || rest.starts_with(b"/") || rule.as_bytes().is_empty(),
             None => false,
+        };
+        // All of them, since one may be below another.
+        let held = self.0.iter().filter(|(place, said, _)| holds(place) || holds(said));
+        held.fold(false, |_, (.., was_there)| {
+            was_there.set(true);
+            true
         })
+    }
+
+    /// What is published says what was left out: each rule has left something out.
+    fn has_each(&self) -> Result<(), MergeError> {
+        match self.0.iter().find(|(.., was_there)| !was_there.get()) {
+            Some((_, said, _)) => Err(MergeError::RuleForNothing { rule: said.to_string() }),
+            None => Ok(()),
+        }
     }
 }

@@ -44,6 +44,15 @@ pub enum MergeError {
         /// The package.
         package: String,
     },
+    /// An exclusion names what is not there.
+    #[error(
+        "the exclusion of {rule} excludes nothing: no package has such a path. Correct it, or take it out of the definition: \
+         what is published says what was left out"
+    )]
+    RuleForNothing {
+        /// The excluded path.
+        rule: String,
+    },
     /// A package stays out, and is there.
     #[error("the package {package} is excluded ({reason}), and is in the lock all the same; make the lock again")]
     Excluded {
