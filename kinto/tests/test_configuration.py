@@ -23,7 +23,8 @@ def test_what_buildhub_relies_on_is_the_same_everywhere():
         "paginate_by": "10000",
         "readonly": "false",
         "retry_after_seconds": "3",
-        "history.exclude_resources": "/buckets/build-hub/collections/releases",
+        "history.exclude_resources": "/buckets/build-hub/collections/releases /buckets/self-serve/collections/builds"
+        " /buckets/self-serve/collections/requests /buckets/self-serve/collections/counters",
     }
     for config in CONFIGS:
         assert settings(config, *relied_on) == relied_on, config

@@ -136,3 +136,12 @@ def test_history_is_kept_of_other_buckets_and_not_of_the_builds(builds, bucket):
     assert entries[0]["user_id"] == builds.ask("GET", "/", WRITER).json()["user"]["id"]
     builds.put(f"{RECORDS}/{build(1)['id']}", data=build(1))
     assert builds.ask("GET", "/buckets/build-hub/history?resource_name=record", status=200).json()["data"] == []
+
+
+def test_of_self_serve_jobs_have_a_history_and_what_is_known_of_builds_has_none(builds):
+    builds.put("/buckets/self-serve")
+    for collection in ["jobs", "builds", "requests", "counters"]:
+        builds.put(f"/buckets/self-serve/collections/{collection}")
+        builds.put(f"/buckets/self-serve/collections/{collection}/records/one", data={"state": "new"})
+    entries = builds.ask("GET", "/buckets/self-serve/history?resource_name=record", status=200).json()["data"]
+    assert [entry["uri"] for entry in entries] == ["/buckets/self-serve/collections/jobs/records/one"]
