@@ -287,6 +287,12 @@ async fn reports(site: &Site, open: usize) {
     assert_eq!((&waits["total"], &waits["no_changes"]), (&json!(0), &json!(2)), "asked for by hand: {waits}");
     let runs = site.see(&["report", "endtoend", "try"]).await;
     assert_eq!(runs["build_runs"][REVISION]["is_complete"], "no", "{runs}");
+    let platform = site.see(&["report", "pending", "try", "linux64", "--with", "num=1"]).await;
+    assert_eq!(platform["pending"]["try"][REVISION].as_array().unwrap().len(), 1, "{platform}");
+    let other = site.see(&["report", "pending", "try", "win32"]).await;
+    assert_eq!(other["pending"], json!({}));
+    let all = site.see(&["report", "revision", "try", REVISION]).await;
+    assert!(!all["pending"]["try"][REVISION].as_array().unwrap().is_empty(), "{all}");
     let early = site.see(&["report", "waittimes", "--from", "1000000000", "--to", "1000003600"]).await;
     assert_eq!(early["total"], 0);
 }

@@ -279,17 +279,19 @@ fn a_rule_that_goes_through_a_link_is_an_error_and_not_a_rule_for_nothing() {
     for (from, to) in [("opt/ndk", "/data/ndk"), ("opt/ndk", "../data/ndk"), ("opt/ndk", "/here/ndk")] {
         let tar =
             Tar::default().link("here", b'2', "data").link(from, b'2', to).file("data/ndk/key", b"x").file("a", b"x");
-        let tar = tar.folder("data/ndk").end();
+        let tar = tar.end();
         identity.excludes = vec![exclude("/opt/ndk")];
         let error = read(&tar, &identity).map(drop).unwrap_err().to_string();
         assert!(error.contains("what it leads to, /data/ndk, would stay"), "{to}: {error}");
         identity.excludes.push(exclude("/data/ndk"));
         assert_eq!(paths(&read(&tar, &identity).unwrap().0), ["/", "/a", "/here"], "{to}");
     }
-    // A link to a file, or to nothing, is no more than it says.
-    let tar = Tar::default().link("lib", b'2', "nowhere").link("b", b'2', "/a").file("a", b"x").end();
-    identity.excludes = vec![exclude("/lib"), exclude("/b")];
-    assert_eq!(paths(&read(&tar, &identity).unwrap().0), ["/", "/a"]);
+    // A link to a file, or to nothing, is no more than it says, also where others are on its way.
+    let tar =
+        Tar::default().link("lib", b'2', "nowhere").link("b", b'2', "/a").link("c", b'2', "d").link("d", b'2', "a");
+    let tar = tar.file("a", b"x").file("a-folder/x", b"x").end();
+    identity.excludes = vec![exclude("/lib"), exclude("/b"), exclude("/c")];
+    assert_eq!(paths(&read(&tar, &identity).unwrap().0), ["/", "/a", "/a-folder", "/a-folder/x", "/d"]);
 }
 
 #[test]

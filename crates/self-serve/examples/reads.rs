@@ -1,11 +1,12 @@
-//! How long each question about builds takes, with 10,000 builds on a PostgreSQL.
+//! How long each question about builds takes, with 10,000 builds on a PostgreSQL: of the store, and of the API in this process.
 //!
 //! ```text
-//! cargo run --release -p buildhub-self-serve --example reads [BUILDS [QUESTIONS [indexed]]]
+//! cargo run --profile ci -p buildhub-self-serve --example reads [BUILDS [QUESTIONS [indexed]]]
 //! ```
 //!
-//! With a further argument `indexed` it makes the optional indexes first (`kinto/bin/index`). Builds and requests are put into Kinto's own table, so that nobody waits for them. Prints how many answers each question
-//! has, and its median, its 99th percentile and its longest time in milliseconds.
+//! With a further argument `indexed` it makes the optional indexes first (`kinto/bin/index`). Builds and requests are put into
+//! Kinto's own table, so that nobody waits for them. Prints how many answers each question has (of the API: KiB of each answer),
+//! and its median, its 99th percentile and its longest time in milliseconds.
 
 #![allow(
     clippy::print_stdout,
@@ -17,13 +18,26 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use buildhub_core::queue::MemoryQueue;
+use buildhub_core::store::{S3Settings, Stores};
+use buildhub_core::web::header::ACCEPT;
+use buildhub_core::web::{HeaderValue, Request};
+use buildhub_core::{Deadline, Variables};
+use buildhub_http::{Http, HttpSettings};
 use buildhub_kinto::{Client, ClientSettings, Manifest};
+use buildhub_self_serve::access::Admins;
 use buildhub_self_serve::action::Action;
+use buildhub_self_serve::api::{Api, ApiSettings, Parts};
+use buildhub_self_serve::buildbot::{Buildbot, BuildbotSettings};
 use buildhub_self_serve::builds::{Builds, Cursor, Cursors};
+use buildhub_self_serve::config::{Documents, Places};
+use buildhub_self_serve::identity::IdentitySource;
 use buildhub_self_serve::jobs::Jobs;
 use buildhub_testkit::kinto::{Backend, KintoServer};
+use serde_json::json;
 
 /// A day has 1,000 builds on 20 branches, 50 of a revision; one in a hundred runs, and as many requests wait.
 const ROWS: &str = "
@@ -77,6 +91,8 @@ async fn main() {
     println!("{rows} builds, {questions} of each question, one after another; milliseconds");
     println!("| question | answers | p50 | p99 | longest |\n|---|---|---|---|---|");
     ask(&builds, rows, questions).await;
+    let folder = tempfile::tempdir().unwrap();
+    answers(&api(&client, folder.path()), &builds, rows, questions).await;
     let jobs = Jobs::new(&client, "self-serve").unwrap();
     for job in 0..100 {
         let asked = jobs.ask(Action::CancelBuild { bid: job }, "alice", 1, None).await.unwrap();
@@ -164,6 +180,77 @@ async fn ask(builds: &Builds, rows: usize, times: usize) {
         builds.finished_between(day(time), 100_000).await.unwrap().len()
     })
     .await;
+}
+
+/// The API, with branches as they were filled in, and a master that nobody needs to ask.
+fn api(client: &Client, folder: &Path) -> Api {
+    let branches = (0..20).map(|number| (format!("branch-{number}"), json!({ "repo": "https://hg.example/repo" })));
+    let path = folder.join("branches.json");
+    std::fs::write(&path, json!(branches.collect::<serde_json::Map<_, _>>()).to_string()).unwrap();
+    let places = Places { branches: path.to_str().unwrap().parse().unwrap(), builders: None, masters: None };
+    let stores = Stores::new(S3Settings::from_variables(&Variables::default()).unwrap());
+    let http = HttpSettings::default();
+    let nobody = BuildbotSettings { url: "http://127.0.0.1:9/".parse().unwrap(), login: None, http: http.clone() };
+    let parts = Parts {
+        jobs: Jobs::new(client, "self-serve").unwrap(),
+        builds: Builds::new(client, "self-serve").unwrap(),
+        backend: Arc::new(Buildbot::new(nobody).unwrap()),
+        documents: Arc::new(Documents::new(places, stores, Http::new(&http).unwrap())),
+        queue: Arc::new(MemoryQueue::new(1, Duration::from_mins(1))),
+    };
+    let settings = ApiSettings {
+        identity: IdentitySource::Nobody,
+        admins: Admins::default(),
+        events: None,
+        zone: jiff::tz::TimeZone::UTC,
+        origins: Vec::new(),
+        address: None,
+    };
+    Api::new(settings, parts)
+}
+
+/// What users ask, as they ask it: JSON, and pages of the same.
+async fn answers(api: &Api, builds: &Builds, rows: usize, times: usize) {
+    let spread = |time: usize| time.wrapping_mul(7919) % rows;
+    let began = |build: usize| 1_700_000_000 + build * 86;
+    let mut newest = Vec::new();
+    for build in 0..20 {
+        let build = builds.build((rows - 20 + build) as u64).await.unwrap().unwrap();
+        newest.push((build.branch.clone().unwrap(), build.rev.clone().unwrap()));
+    }
+    let address = |name: &str, time: usize| {
+        let (branch, revision) = &newest[time % newest.len()];
+        let day = began(spread(time) / 1000 * 1000);
+        match name {
+            "build" => format!("/self-serve/branch-{}/build/{}", spread(time) % 20, spread(time) + 1),
+            "request" => format!("/self-serve/branch-{}/request/{}", spread(time) % 20, spread(time) + 1),
+            "day" => {
+                let date = jiff::Timestamp::from_second(i64::try_from(day).unwrap()).unwrap();
+                format!("/self-serve/{branch}?date={}", date.strftime("%Y-%m-%d"))
+            }
+            "revision" => format!("/self-serve/{branch}/rev/{revision}"),
+            "is_done" => format!("/self-serve/{branch}/rev/{revision}/is_done"),
+            "user" => format!("/self-serve/{branch}/user/user{}@example.com", time % 97),
+            "pending" => format!("/pending/{branch}"),
+            "running" => format!("/running/{branch}"),
+            "recent" => "/recent".to_owned(),
+            _ => format!("/reports/waittimes?starttime={day}&endtime={}", day + 86_400),
+        }
+    };
+    for format in ["application/json", "text/html"] {
+        for name in
+            ["build", "request", "day", "revision", "is_done", "user", "pending", "running", "recent", "waittimes"]
+        {
+            measure(&format!("{name}, {format}"), times, async |time| {
+                let mut request = Request::get(&address(name, time));
+                request.headers.insert(ACCEPT, HeaderValue::from_static(format));
+                let answer = api.answer(&request, jiff::Timestamp::now(), Deadline::NONE).await;
+                assert_eq!(answer.status, 200, "{}: {}", request.path, answer.text());
+                answer.body.len() >> 10
+            })
+            .await;
+        }
+    }
 }
 
 async fn measure(name: &str, times: usize, ask: impl AsyncFn(usize) -> usize) {

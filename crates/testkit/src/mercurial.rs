@@ -39,8 +39,8 @@ pub struct Mercurial {
     port: u16,
     path: String,
     revision: String,
-    folder: TempDir,
     _process: Process,
+    folder: TempDir,
 }
 
 impl Mercurial {

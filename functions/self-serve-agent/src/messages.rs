@@ -17,6 +17,8 @@ use crate::metrics::Numbers;
 /// How long a message waits that comes again: at first, twice as long each time, and at most.
 const SOON: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_mins(1);
+/// How long it takes at most to say so: what was done counts when the invocation ends.
+const SAYING: Duration = Duration::from_secs(2);
 /// With less time than this nothing more is begun.
 const LEAST: Duration = Duration::from_secs(10);
 
@@ -50,9 +52,12 @@ async fn again_soon(queue: &dyn Queue, message: &Message) {
         return;
     }
     let delay = SOON.saturating_mul(1 << message.receives.saturating_sub(1).min(10)).min(LATER);
-    if let Err(error) = queue.again_after(&message.receipt, delay).await {
-        tracing::warn!(message = message.id, %error, "a message comes again only after the queue's own time");
-    }
+    let error = match tokio::time::timeout(SAYING, queue.again_after(&message.receipt, delay)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("{} does not answer within {SAYING:?}", queue.describe()),
+    };
+    tracing::warn!(message = message.id, error, "a message comes again only after the queue's own time");
 }
 
 /// Works on a group until one of its messages is to come again: then those behind it are too, unhandled, for they were

@@ -127,13 +127,28 @@ fn report() -> Command {
         .args([
             Arg::new("REPORT")
                 .required(true)
-                .value_parser(["pending", "running", "recent", "waittimes", "endtoend"])
-                .help("What waits, what runs, the newest builds, how long builds waited, how long revisions took"),
-            Arg::new("OF").help("Of a branch (pending, running, endtoend), a worker (recent) or a pool (waittimes)"),
+                .value_parser(["pending", "running", "recent", "waittimes", "endtoend", "revision"])
+                .help(
+                    "What waits, what runs, the newest builds, how long builds waited, how long revisions took, all of a \
+                     revision",
+                ),
+            Arg::new("OF").num_args(0..=2).help(
+                "Of a branch, and perhaps a platform (pending, running), a worker (recent), a pool (waittimes), a branch \
+                 (endtoend), a branch and a revision (revision)",
+            ),
             option("from", "SECONDS", "From this moment, in seconds since 1970"),
             option("to", "SECONDS", "To this moment"),
+            option("with", "NAME=VALUE", "Another parameter of the address, as GET /self-serve lists them")
+                .action(ArgAction::Append)
+                .value_parser(|text: &str| match text.split_once('=') {
+                    Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+                    _ => Err(format!("{text} is not NAME=VALUE")),
+                }),
         ])
-        .after_help("Example:\n  buildhub self-serve report waittimes | jq '.platforms | map_values(.total)'")
+        .after_help(
+            "Examples:\n  buildhub self-serve report waittimes --with int_size=300 | jq '.platforms | map_values(.total)'\n  \
+             buildhub self-serve report pending try linux64 --with num=20",
+        )
 }
 
 fn jobs() -> Command {

@@ -41,10 +41,18 @@ impl Collector {
             }
         }
         for (link, target) in &self.links {
-            let Some(target) = paths::leads_to(link, target) else { continue };
-            let target = tree::within(&self.entries, &target);
-            let stays = self.entries.get(&target).map(|entry| &entry.kind);
-            if matches!(stays, Some(Kind::Directory | Kind::Symlink(_))) {
+            let target = paths::leads_to(link, target).and_then(|target| tree::end_of(&self.entries, &target));
+            let Some(target) = target else { continue };
+            // It need not be a member itself.
+            let mut near =
+                self.entries.range(&target..).take_while(|(path, _)| path.as_bytes().starts_with(target.as_bytes()));
+            let is_folder =
+                near.any(
+                    |(path, entry)| {
+                        if *path == target { entry.kind == Kind::Directory } else { paths::holds(&target, path) }
+                    },
+                );
+            if is_folder {
                 return Err(ChrootError::RuleForLink { rule: link.to_string(), target });
             }
         }

@@ -101,7 +101,8 @@ pub fn components(identity: &Identity, entries: &Entries, spool: &Spool) -> Resu
 }
 
 /// What the documents say of a root with files, and without packages that these could be of.
-const UNKNOWN: &str = "No database of packages was found: whose the files are, and under which licences, is not known.";
+const UNKNOWN: &str =
+    "No database of rpm or dpkg in it has a package: whose the files are, and under which licences, is not known.";
 
 /// Makes the documents of the environment whose lock has this key. `created` is the time that they tell, in seconds since
 /// 1970.

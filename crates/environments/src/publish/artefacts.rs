@@ -72,12 +72,12 @@ impl Publisher {
         upload.told(0);
         self.store.create(&layout::lock(&key), lock).await?;
         self.file(&name, &made.archive, headers("application/x-xz", Some(&name)), &upload).await?;
-        for (key, bytes) in [
+        for (paper, bytes) in [
             (layout::licences(&key), &made.licences),
             (layout::sbom(&key), &made.sbom),
             (layout::sources(&key), &made.sources),
         ] {
-            self.paper(&key, bytes).await?;
+            self.paper(&key, &paper, bytes).await?;
         }
         for source in &made.source_files {
             let key = layout::source_package(&source.sha256);
@@ -92,12 +92,13 @@ impl Publisher {
 
     /// Writes a paper. One that is there was left by whoever did not come to the end, with another version of this program
     /// perhaps: then it is replaced.
-    async fn paper(&self, key: &str, bytes: &Bytes) -> Result<(), PublishError> {
+    async fn paper(&self, lock: &str, key: &str, bytes: &Bytes) -> Result<(), PublishError> {
         if self.store.create(key, bytes.clone()).await? {
             return Ok(());
         }
         let there = self.store.read(key, PAPER_LIMIT).await?;
-        if there.bytes != *bytes {
+        // Those of a build that is complete are its own, whoever else made it again at the same time.
+        if there.bytes != *bytes && self.completed(lock).await?.is_none() {
             tracing::warn!(key, "a paper of a build that was not completed is replaced");
             // Where somebody else was faster, it is theirs.
             self.store.replace(key, bytes.clone(), &there.version).await?;

@@ -5,7 +5,8 @@
 //! <sha256>.tar.xz       an environment, by its own hash; never changes
 //! locks/<lock>.json     what it was made of                              ┐
 //! licenses/ sbom/ sources/ srpms/ oci/                                   │ written on condition
-//! builds/<lock>         the completion record, written last of these     ┘ that there is none
+//! builds/<lock>         the completion record, written last of these     ┘ that there is none (papers of a
+//!                       build that is not complete may be replaced)
 //! environments.json     the list: one conditional write
 //! history/<time>.json   the list as it was, from each change on
 //! latest/<branch>/<platform>/<product>[/<build type>[/<channel>]].json    pointers

@@ -3,7 +3,7 @@
 //! Such a database comes from outside, so `SQLite` is told to trust nothing in it: neither its schema nor its triggers.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -15,6 +15,8 @@ use crate::tree::{self, Entries, Kind, Path, Spool};
 
 /// What rpm calls keys.
 const KEY: &str = "gpg-pubkey";
+/// How a rollback journal begins that is still to be rolled back (`SQLite`, "Database File Format", section 3).
+const HOT: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// An installed package, as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,8 +186,12 @@ impl Database {
         };
         // Of a transaction that is rolled back when somebody opens it: here nobody knows by what.
         let journal = at("rpmdb.sqlite-journal")?;
-        if content(&journal).is_some_and(|content| content.size > 0) {
-            return Err(DatabaseError::Unfinished(journal));
+        if let Some(content) = content(&journal) {
+            let mut start = [0; HOT.len()];
+            let is_there = spool.read(content).read_exact(&mut start).is_ok();
+            if is_there && start == HOT {
+                return Err(DatabaseError::Unfinished(journal));
+            }
         }
         let copy = tempfile::tempdir_in(spool.folder())?;
         let wal = content(&at("rpmdb.sqlite-wal")?);

@@ -13,8 +13,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-pub(crate) use merge::within;
 pub use merge::{MergeError, Merged, merge};
+pub(crate) use merge::{end_of, within};
 pub use parents::add_missing_parents;
 pub use spool::{Content, Spool, SpoolError};
 

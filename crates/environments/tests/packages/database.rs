@@ -206,7 +206,8 @@ fn a_database_in_the_midst_of_a_transaction_is_refused() {
     let Tree { mut merged, mut spool } = tree();
     let database = merged.entries[&crate::support::at("/var/lib/rpm/rpmdb.sqlite")].clone();
     let journal = crate::support::at("/var/lib/rpm/rpmdb.sqlite-journal");
-    for (bytes, is_refused) in [(&b""[..], false), (b"\xd9\xd5\x05\xf9", true)] {
+    let hot = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\0\0\0\x01";
+    for (bytes, is_refused) in [(&b""[..], false), (&[0; 512], false), (hot, true)] {
         let content = spool.keep(&mut { bytes }).unwrap();
         let kind = buildhub_environments::tree::Kind::File(content);
         merged.entries.insert(journal.clone(), buildhub_environments::tree::Entry { kind, ..database.clone() });

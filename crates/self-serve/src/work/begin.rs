@@ -146,10 +146,13 @@ impl Agent {
     /// Brings what schedulers made of a change into the projection, so that whoever is told that the job is done does not find
     /// the revision done too. Where that cannot be done at once, reconciliation will.
     async fn show_new(&self, job: &Job) {
-        let deadline = Deadline::after(SHOWN);
-        if let Err(error) = self.refresher.find_new(deadline).await {
-            tracing::warn!(job = job.number, %error, "what follows from a change is not yet known");
-        }
+        let looking = tokio::time::timeout(SHOWN, self.refresher.find_new(Deadline::after(SHOWN)));
+        let error = match looking.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it takes longer than {SHOWN:?}"),
+        };
+        tracing::warn!(job = job.number, error, "what follows from a change is not yet known");
     }
 
     /// Starts the same `count` times, each time once, and brings what was started into the projection.

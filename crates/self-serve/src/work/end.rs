@@ -20,6 +20,8 @@ const MOVED_LATER: &str = "Request was given another priority later, nothing to 
 const OK: &str = "Ok";
 /// How many requests are looked at, or cancelled, at the same time.
 const PARALLEL: usize = 8;
+/// By how many seconds the build system's clock may be ahead of that of who took the job.
+const SKEW: i64 = 60;
 /// Up to how many requests are asked for one by one.
 const FEW: usize = 20;
 /// Under which name a job keeps what it cancels.
@@ -124,7 +126,7 @@ impl Agent {
         let requests = if let Some(known) = job.steps.get(CANCELLED).and_then(Value::as_array) {
             known.iter().filter_map(Value::as_u64).collect()
         } else {
-            let found = self.open_of(branch, revision).await?;
+            let found = self.open_of(branch, revision, job.when).await?;
             self.jobs.step(job.number, CANCELLED, json!(found)).await?;
             found
         };
@@ -146,8 +148,9 @@ impl Agent {
         Ok(Said::well(lines.join("\n")))
     }
 
-    /// The open requests of a revision.
-    async fn open_of(&self, branch: &str, revision: &Revision) -> Result<BTreeSet<u64>, WorkError> {
+    /// The open requests of a revision that were made before a moment (seconds since 1970): the job's message may have been
+    /// lost, and come after that of who asked for new builds later.
+    async fn open_of(&self, branch: &str, revision: &Revision, asked: i64) -> Result<BTreeSet<u64>, WorkError> {
         let site = self.documents.now().await?;
         let branch = site.branches.get(branch).ok_or_else(|| WorkError::Branch(branch.to_owned()))?;
         let spellings = branch.spellings();
@@ -155,7 +158,7 @@ impl Agent {
             let of_branch = request.branch.as_ref().is_some_and(|branch| spellings.contains(branch));
             let of_revision =
                 request.revision.as_deref().map(str::parse).is_some_and(|known| known.as_ref() == Ok(revision));
-            of_branch && of_revision
+            of_branch && of_revision && request.submitted <= asked.saturating_add(SKEW)
         };
         let open = self.backend.open_requests().await?;
         Ok(open.iter().filter(|request| is_its(request)).map(|request| request.id).collect())

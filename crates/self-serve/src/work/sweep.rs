@@ -12,7 +12,7 @@ use crate::jobs::{Job, Listed};
 
 /// How long nothing may come of a message before it is sent again; twice as long each time, to at most [`LONGEST`].
 const FIRST: Duration = Duration::from_mins(2);
-const LONGEST: Duration = Duration::from_mins(5);
+const LONGEST: Duration = Duration::from_mins(15);
 /// How old an open job becomes.
 const OLDEST: Duration = Duration::from_hours(24);
 /// Jobs that one turn looks at: the oldest ones.
@@ -126,7 +126,7 @@ mod tests {
         job.sent = Some(Sent { times: 1, last: minutes(2) });
         assert_eq!([due(&job, minutes(6) - 1), due(&job, minutes(6))], [Due::Later, Due::Send]);
         job.sent = Some(Sent { times: 99, last: minutes(100) });
-        assert_eq!([due(&job, minutes(105) - 1), due(&job, minutes(105))], [Due::Later, Due::Send]);
+        assert_eq!([due(&job, minutes(115) - 1), due(&job, minutes(115))], [Due::Later, Due::Send]);
         assert_eq!(due(&job, 24 * minutes(60)), Due::End);
         job.when = minutes(60);
         assert_eq!(due(&Job { sent: None, ..job }, 0), Due::Later, "a clock that is behind sends nothing");

@@ -83,9 +83,10 @@ pub struct Buildbot {
     client: Client,
     settings: Settings,
     ports: (u16, u16),
-    folder: TempDir,
     master: Option<Process>,
     worker: Process,
+    /// The last to go: while one of them writes into it, it cannot be removed.
+    folder: TempDir,
 }
 
 impl Buildbot {

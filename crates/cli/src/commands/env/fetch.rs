@@ -28,6 +28,11 @@ struct Fetched<'a> {
     owners: bool,
 }
 
+/// The folder that something is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Fetches an environment's image into a folder.
 async fn image(
     matches: &ArgMatches,
@@ -36,10 +41,17 @@ async fn image(
     folder: &Path,
 ) -> Result<bool, CommandError> {
     let prefix = build.oci.as_deref().ok_or_else(|| EnvError::NoImage(build.name.clone()))?;
+    let failed = |source| EnvError::file(folder, source);
+    // Beside the folder: what is not whole is gone.
+    let mut beside = tempfile::Builder::new();
+    #[cfg(unix)]
+    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let fresh = beside.prefix(".buildhub-").tempdir_in(parent(folder)).map_err(failed)?;
     let progress = bar::progress();
     let advance = |done, total| progress.at("downloading", done, total);
-    let size = catalogue.image(prefix, folder, &advance).await.map_err(EnvError::from)?;
+    let size = catalogue.image(prefix, fresh.path(), &advance).await.map_err(EnvError::from)?;
     drop(progress);
+    std::fs::rename(fresh.keep(), folder).map_err(failed)?;
     let path = argument(matches, "output");
     let fetched = Fetched { name: &build.name, lock: &build.lock, size, path, unpacked: false, owners: true };
     write(matches.get_flag("json"), &fetched, || format!("{path}: the image of {}, verified", build.name))?;
@@ -65,7 +77,7 @@ pub(super) async fn run(matches: &ArgMatches, vars: &Variables) -> Result<bool, 
         return image(matches, &catalogue, build, target).await;
     }
     // Beside the target: what is verified is shown by a name that it has then, or unpacked.
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = parent(target);
     let file = tempfile::Builder::new().prefix(".buildhub-").tempfile_in(folder);
     let file = file.map_err(|source| EnvError::file(folder, source))?;
     let (address, progress) = (catalogue.address(&build.name), bar::progress());

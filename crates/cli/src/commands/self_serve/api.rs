@@ -27,7 +27,7 @@ pub(super) struct Api {
 /// An address below its base.
 pub(super) struct Path {
     segments: Vec<String>,
-    query: Vec<(&'static str, String)>,
+    query: Vec<(String, String)>,
 }
 
 /// Something that is asked for.
@@ -59,8 +59,8 @@ impl Path {
     }
 
     /// The same, with a parameter where there is one.
-    pub(super) fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
-        self.query.extend(value.map(|value| (name, value.to_owned())));
+    pub(super) fn with(mut self, name: &str, value: Option<&str>) -> Self {
+        self.query.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         self
     }
 }
@@ -88,7 +88,8 @@ impl Api {
     /// be more.
     pub(super) async fn all(&self, path: Path, limit: Option<usize>) -> Result<(Value, bool), SelfServeError> {
         let pages = limit.map_or(PAGES_MAX, |limit| limit.div_ceil(PAGE));
-        let each = limit.map(|limit| limit.div_ceil(pages.max(1)).to_string());
+        // No more than that, and some fewer where pages of one size do not come to it.
+        let each = limit.map(|limit| (limit / pages.max(1)).to_string());
         let first = self.url(&path.with("num", each.as_deref()));
         let (mut found, mut next) = self.page(&first).await?;
         for _ in 1..pages {

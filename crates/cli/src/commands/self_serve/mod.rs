@@ -81,7 +81,7 @@ async fn builds(api: &Api, question: Path, matches: &ArgMatches) -> Result<Value
     let limit = said.or_else(|| matches.contains_id("user").then_some(OF_A_PERSON));
     let (found, is_more) = api.all(question, limit).await?;
     if let Some(limit) = limit.filter(|_| is_more) {
-        let note = format!("These are the newest {limit} of each kind; there may be more: --limit NUMBER");
+        let note = format!("These are the newest of each kind; there may be more: --limit NUMBER (now {limit})");
         writeln!(std::io::stderr(), "{note}").map_err(CommandError::Output)?;
     }
     Ok(found)
@@ -102,9 +102,13 @@ fn question(name: &str, matches: &ArgMatches) -> Path {
         "jobs" => Path::new(&["self-serve", "jobs"])
             .with("num", number("limit").as_deref())
             .with("before", number("before").as_deref()),
-        "report" => report(text("REPORT").unwrap_or_default(), text("OF"))
-            .with("starttime", text("from"))
-            .with("endtime", text("to")),
+        "report" => {
+            let of: Vec<&str> = matches.get_many::<String>("OF").into_iter().flatten().map(String::as_str).collect();
+            let path = report(text("REPORT").unwrap_or_default(), &of);
+            let path = path.with("starttime", text("from")).with("endtime", text("to"));
+            let more = matches.get_many::<(String, String)>("with").into_iter().flatten();
+            more.fold(path, |path, (name, value)| path.with(name, Some(value)))
+        }
         _ => match (text("revision"), text("user")) {
             (Some(revision), _) => of_branch(&["rev", revision]),
             (_, Some(user)) => of_branch(&["user", user]),
@@ -113,14 +117,10 @@ fn question(name: &str, matches: &ArgMatches) -> Path {
     }
 }
 
-fn report(name: &str, of: Option<&str>) -> Path {
-    let path = match name {
-        "waittimes" | "endtoend" => Path::new(&["reports", name]),
-        _ => Path::new(&[name]),
-    };
-    match of {
-        Some(of) => path.and(&[of]),
-        None => path,
+fn report(name: &str, of: &[&str]) -> Path {
+    match name {
+        "waittimes" | "endtoend" => Path::new(&["reports", name]).and(of),
+        _ => Path::new(&[name]).and(of),
     }
 }
 

@@ -19,7 +19,7 @@ const STOPPING: Duration = Duration::from_secs(10);
 
 /// How often in a row a message is tried. Then what is behind it in its group is next, and a sweep sends it again, as where
 /// Amazon SQS would have laid it to the dead letters.
-const TRIES: u32 = 5;
+const TRIES: u32 = 60;
 
 /// Workers and sweeps, until they are stopped.
 pub(super) struct Workers {
@@ -126,10 +126,10 @@ mod tests {
         let of = |body: &str| Outgoing { body: body.to_owned(), group: Some("x".to_owned()), ..Outgoing::default() };
         queue.send(vec![of("fails"), of("breaks"), of("works")]).await.unwrap();
         let mut all = Vec::new();
-        for _ in 0..11 {
+        for _ in 0..121 {
             all.push(heard.recv().await.unwrap());
         }
-        assert_eq!(all, [["fails"; 5].as_slice(), &["breaks"; 5], &["works"]].concat());
+        assert_eq!(all, [["fails"; 60].as_slice(), &["breaks"; 60], &["works"]].concat());
         assert!(workers.stop().await);
         assert!(queue.is_empty());
     }

@@ -66,6 +66,14 @@ pub(crate) fn within(entries: &Entries, path: &Path) -> Path {
     place.and_then(|place| Path::new(&[place.as_bytes(), b"/", name].concat()).ok()).unwrap_or_else(|| path.clone())
 }
 
+/// Where `path` leads at last in a finished tree: that it is a link itself is followed too.
+pub(crate) fn end_of(entries: &Entries, path: &Path) -> Option<Path> {
+    follow(path, |path| match entries.get(path).map(|entry| &entry.kind) {
+        Some(Kind::Symlink(target)) => Some(&**target),
+        _ => None,
+    })
+}
+
 /// Follows every link in `path`. The root is its own parent, as in a chroot. None where it is a circle.
 fn follow<'a>(path: &Path, target: impl Fn(&Path) -> Option<&'a [u8]>) -> Option<Path> {
     let mut done: Vec<Vec<u8>> = Vec::new();

@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 
 pub use decisions::Decision;
 pub use error::{Conflict, MergeError, Undeclared};
-pub(crate) use links::within;
+pub(crate) use links::{end_of, within};
 
 use super::{Content, Entries, Entry, Kind, Path, Spool, add_missing_parents};
 use crate::definition::Action;
