@@ -1,5 +1,7 @@
 """What Buildbot does otherwise than self-serve promises, mended."""
 
+import collections
+
 from buildbot.db.buildrequests import BuildRequestsConnectorComponent, NotClaimedError
 from buildbot.process.build import Build
 from buildbot.process.buildrequest import BuildRequest
@@ -8,6 +10,9 @@ from buildbot.www.rest import V2RootResource
 from twisted.internet import defer, reactor, threads
 
 from .names import MADE_OF, PIECE
+
+#: Of how many buildsets it is remembered whether a job asked for them, which does not change.
+KNOWN_MAX = 1000
 
 
 def repair_priority():
@@ -92,12 +97,22 @@ def repair_collapsing():
     if getattr(can, "keeps_what_was_asked_for", False):
         return
 
+    known = collections.OrderedDict()
+
+    @defer.inlineCallbacks
+    def is_asked_for(master, bsid):
+        if bsid not in known:
+            known[bsid] = yield has_piece(master, bsid)
+            while len(known) > KNOWN_MAX:
+                known.popitem(last=False)
+        return known[bsid]
+
     @defer.inlineCallbacks
     def can_be_collapsed(master, new_br, old_br):
         # The new one is compared with all that wait: it is looked at first.
         for request in (new_br, old_br):
-            is_asked_for = yield has_piece(master, request["buildsetid"])
-            if is_asked_for:
+            is_kept = yield is_asked_for(master, request["buildsetid"])
+            if is_kept:
                 return False
         result = yield can(master, new_br, old_br)
         return result
