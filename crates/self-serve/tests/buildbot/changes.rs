@@ -6,7 +6,8 @@ use buildhub_self_serve::backend::{Backend as _, BackendError, Change, Outcome, 
 use buildhub_self_serve::buildbot::Buildbot;
 use buildhub_testkit::buildbot::{self as testkit, Release, Settings};
 
-use crate::{change, client, over, running, start, until};
+use crate::support::until;
+use crate::{change, client, over, running, start};
 
 /// Builds what is pushed at once.
 const PUSHED: &str = "try linux64 build";

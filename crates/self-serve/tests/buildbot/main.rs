@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod changes;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,9 +17,9 @@ use buildhub_self_serve::buildbot::{Buildbot, BuildbotSettings};
 use buildhub_testkit::buildbot::{self as testkit, Release, Settings};
 use futures::stream::{self, StreamExt as _};
 use serde_json::json;
+use support::until;
 
 const BUILDER: &str = "mozilla-central linux64 build";
-const LIMIT: Duration = Duration::from_mins(2);
 
 fn client(server: &testkit::Buildbot, auth: &str) -> Buildbot {
     let login = Some(auth.parse().unwrap());
@@ -38,20 +40,6 @@ fn start(job: u64, number: u32) -> Start {
         requester: "alice".to_owned(),
         properties: json!({ "buildid": "20261122000000", "more": [1, { "a": null }] }).as_object().unwrap().clone(),
     }
-}
-
-/// Looks again until it is so.
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let mut every = tokio::time::interval(Duration::from_millis(100));
-    let found = tokio::time::timeout(LIMIT, async {
-        loop {
-            every.tick().await;
-            if let Some(found) = look().await {
-                return found;
-            }
-        }
-    });
-    found.await.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {what}"))
 }
 
 async fn over(client: &Buildbot, id: u64) -> Request {

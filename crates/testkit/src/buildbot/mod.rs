@@ -102,7 +102,7 @@ impl Buildbot {
             match Self::try_start(settings.clone(), &folder).await {
                 Ok((ports, client, master, worker)) => {
                     let master = Some(master);
-                    return Ok(Self { client, settings, ports, folder, master, worker });
+                    return Ok(Self { client, settings, ports, master, worker, folder });
                 }
                 Err(error) if tries.next().is_none() => return Err(error),
                 Err(_) => {}
