@@ -206,6 +206,8 @@ async fn a_developer_sees_and_steers_builds_by_commands() {
     let site = Site::start().await;
     let build = what_ends_is_seen_at_once(&site).await;
 
+    let addresses = site.see(&["addresses"]).await;
+    assert!(addresses.as_array().unwrap().iter().any(|known| known["path"] == "/self-serve/jobs"), "{addresses}");
     assert_eq!(site.see(&["branches"]).await["try"]["repo"], "https://hg.example/try");
     let builders = site.see(&["builders", "try"]).await;
     assert_eq!(builders, json!([BUILDER, "try linux64 nightly", "try linux64 pgo-build"]));

@@ -11,6 +11,7 @@ pub(super) fn self_serve() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands([
+            addresses(),
             branches(),
             builders(),
             builds(),
@@ -72,6 +73,10 @@ fn steering(name: &'static str) -> Command {
                 .default_value("600"),
         )
         .arg(option("key", "TEXT", "Asked for again with the same key, it is the same job (Idempotency-Key)"))
+}
+
+fn addresses() -> Command {
+    asking("addresses").about("List what can be asked, with its parameters, as JSON")
 }
 
 fn branches() -> Command {

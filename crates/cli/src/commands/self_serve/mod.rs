@@ -94,6 +94,7 @@ fn question(name: &str, matches: &ArgMatches) -> Path {
     let branch = text("BRANCH").unwrap_or_default();
     let of_branch = |rest: &[&str]| Path::new(&["self-serve", branch]).and(rest);
     match name {
+        "addresses" => Path::new(&["self-serve"]),
         "branches" => Path::new(&["self-serve", "branches"]),
         "builders" => of_branch(&["builders"]),
         "build" | "request" => of_branch(&[name, &number("ID").unwrap_or_default()]),

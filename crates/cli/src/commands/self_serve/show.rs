@@ -12,7 +12,7 @@ use crate::printable::printable;
 /// Shows what a command of that name has found: a table on a terminal, JSON elsewhere.
 pub(super) fn show(name: &str, found: &Value, json: bool) -> std::io::Result<()> {
     let mut output = std::io::stdout().lock();
-    if json || !output.is_terminal() || name == "report" {
+    if json || !output.is_terminal() || matches!(name, "report" | "addresses") {
         let text = if output.is_terminal() { format!("{found:#}") } else { found.to_string() };
         return writeln!(output, "{text}");
     }
